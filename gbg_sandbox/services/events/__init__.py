@@ -1,0 +1,1 @@
+"""EventBridge: rules on the default bus, their schedules and the delivery to targets."""
