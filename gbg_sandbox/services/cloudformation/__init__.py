@@ -1,0 +1,1 @@
+"""CloudFormation: an engine of its own that creates every resource through the public AWS APIs."""
