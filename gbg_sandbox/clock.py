@@ -45,7 +45,7 @@ class Clock:
     ) -> bool:
         """Wait for `condition`; False when the limit passed first.
 
-        `real_floor` is the least real time given, for conditions that hang on real work such as a JVM's start.
+        `real_floor` is the least real time given, for what hangs on real work such as a JVM's start.
         """
         deadline = time.monotonic() + max(self.real_seconds(aws_seconds), real_floor)
         while not condition():

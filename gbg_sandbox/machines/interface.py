@@ -99,7 +99,7 @@ class Machines(Protocol):
 
     @property
     def kind(self) -> str:
-        """"namespaces" or "chroot"."""
+        """ "namespaces" or "chroot"."""
 
     def add_network(self, name: str, cidr: str) -> None:
         """A VPC's network; two of the same range don't meet. Idempotent."""

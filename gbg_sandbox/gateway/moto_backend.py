@@ -1,0 +1,67 @@
+"""moto as the keeper of state: reached only from here, one call at a time.
+
+moto answers concurrent calls wrongly now and then, so a lock stands around each call and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from werkzeug import Request, Response
+
+from gbg_sandbox.gateway.transport import attach, botocore_client
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+ENVIRONMENT = {
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_ALLOW_NONEXISTENT_REGION": "false",
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+}
+
+
+class MotoBackend:
+    def __init__(self, account: str, region: str) -> None:
+        self.account = account
+        self.region = region
+        self.lock = threading.RLock()
+        self._application: Callable[..., Any] | None = None
+        self._clients: dict[str, BaseClient] = {}
+
+    def forward(self, request: Request, service: str) -> Response:
+        """moto's own answer to a request that has passed the gateway."""
+        environ = dict(request.environ)
+        body = request.get_data(cache=True)
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ.pop("wsgi.input_terminated", None)
+        for key in [key for key in environ if key.startswith("werkzeug.") or key.startswith("flask.")]:
+            del environ[key]
+        if not environ.get("HTTP_HOST", "").endswith("amazonaws.com"):
+            environ["HTTP_HOST"] = f"{service}.{self.region}.amazonaws.com"
+        with self.lock:
+            return Response.from_app(self._app(), environ, buffered=True)
+
+    def client(self, service: str) -> BaseClient:
+        with self.lock:
+            if service not in self._clients:
+                client = botocore_client(
+                    service, self.region, f"https://{service}.{self.region}.amazonaws.com"
+                )
+                attach(client, lambda request: self.forward(request, service))
+                self._clients[service] = client
+            return self._clients[service]
+
+    def _app(self) -> Callable[..., Any]:
+        if self._application is None:
+            os.environ.update(ENVIRONMENT)
+            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+            self._application = DomainDispatcherApplication(create_backend_app)
+        return self._application
