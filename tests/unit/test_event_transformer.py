@@ -32,10 +32,10 @@ def test_a_template_is_filled_bare_inside_quotes_and_as_json_outside() -> None:
             "files": "$.detail.files",
             "who": "$.detail.by.name",
         },
-        "InputTemplate": '{"text": "<commit> by <who> (<aws.events.rule-name>)", "f": <files>, "c": <commit>}',
+        "InputTemplate": '{"t": "<commit> by <who> (<aws.events.rule-name>)", "f": <files>, "c": <commit>}',
     }
     filled = json.loads(target_input({"InputTransformer": transformer}, EVENT, RULE))
-    assert filled == {"text": 'abc by Eve "E" (push)', "f": ["one", "two"], "c": "abc"}
+    assert filled == {"t": 'abc by Eve "E" (push)', "f": ["one", "two"], "c": "abc"}
 
 
 def test_what_the_event_lacks_is_null() -> None:

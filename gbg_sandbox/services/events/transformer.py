@@ -47,11 +47,14 @@ def look_up(event: Any, path: str) -> Any:
     """The value at a JSON path, None where the event has nothing there."""
     value = event
     for step in path_steps(path):
-        if (isinstance(step, int) and isinstance(value, list) and step < len(value)) or (isinstance(value, dict) and step in value):
-            value = value[step]
-        else:
-            return None
+        value = _child(value, step)
     return value
+
+
+def _child(value: Any, step: str | int) -> Any:
+    if isinstance(step, int):
+        return value[step] if isinstance(value, list) and step < len(value) else None
+    return value.get(step) if isinstance(value, dict) else None
 
 
 def target_input(target: Mapping[str, Any], event: Mapping[str, Any], rule: RuleNames) -> str:
