@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gbg_sandbox.clock import Clock, ShuttingDown
 from gbg_sandbox.credentials import Credential, Credentials
@@ -24,9 +24,6 @@ from gbg_sandbox.gateway.trail import Trail
 from gbg_sandbox.machines.interface import ENDPOINT_ADDRESS, Machines
 from gbg_sandbox.service import Principal, Service
 from gbg_sandbox.services import load_services
-
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +98,7 @@ class Cloud:
         acting: str = "",
         session: str = "",
         source_arn: str = "",
-    ) -> BaseClient:
+    ) -> Any:
         """A client through the gateway: as AWS itself, as `principal`, or under `role`.
 
         With `role`, `acting` is the AWS service that assumes it (`codepipeline.amazonaws.com`); the role's
@@ -126,7 +123,7 @@ class Cloud:
         )
         return issued
 
-    def stored(self, service: str) -> BaseClient:
+    def stored(self, service: str) -> Any:
         """A client straight to moto's records: no IAM, no events, no engines."""
         return self.moto.client(service)
 

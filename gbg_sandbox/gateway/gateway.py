@@ -91,6 +91,7 @@ class Gateway:
     def _answer(
         self, request: Request, request_id: str, principal: Principal | None, service: str
     ) -> Response:
+        request.get_data(cache=True)  # before any form is parsed, or the body is gone for moto
         if principal is None:
             principal, service = self._who(request)
         operation = self._operation(request, service)

@@ -90,7 +90,7 @@ def _session_token(timeout: float) -> str:
 
 
 def latest(path: str, *, timeout: float = 5.0) -> bytes:
-    """What lies under `/latest/<path>`, for example `user-data`. Raises MetadataMissingError, InstanceError."""
+    """What lies under `/latest/<path>`, for example `user-data`. Raises MetadataMissingError."""
     headers = {"X-aws-ec2-metadata-token": _session_token(timeout)}
     answer = _exchange(METADATA_HOST, "GET", f"/latest/{path}", headers, timeout)
     if answer.status == 404:
