@@ -1,0 +1,1 @@
+"""CodeCommit: real git repositories behind AWS's API and git's own protocol."""
