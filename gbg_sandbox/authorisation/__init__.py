@@ -1,0 +1,11 @@
+"""IAM: who may do what. The rest of the sandbox uses these functions only."""
+
+from gbg_sandbox.authorisation.door import (
+    authorise,
+    authorise_service,
+    changed,
+    check_request,
+    check_trust,
+)
+
+__all__ = ["authorise", "authorise_service", "changed", "check_request", "check_trust"]
