@@ -84,6 +84,7 @@ class Cloud:
         for job in list(self._jobs):
             job.join(timeout=2)
         self.events.close()
+        self.moto.close()
 
     def service(self, name: str) -> Any:
         """The service object itself, for what has no AWS API."""

@@ -11,13 +11,17 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
 from werkzeug import Request, Response
 
+from gbg_sandbox import authorisation
 from gbg_sandbox.gateway.transport import attach, botocore_client
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+READING = (b"Action=Get", b"Action=List")
 ENVIRONMENT = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_ALLOW_NONEXISTENT_REGION": "false",
@@ -39,6 +43,7 @@ class MotoBackend:
         body = request.get_data(cache=True)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account  # else moto makes IAM's records for each partition
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ.pop("wsgi.input_terminated", None)
         for key in [key for key in environ if key.startswith("werkzeug.") or key.startswith("flask.")]:
@@ -46,7 +51,16 @@ class MotoBackend:
         if not environ.get("HTTP_HOST", "").endswith("amazonaws.com"):
             environ["HTTP_HOST"] = f"{service}.{self.region}.amazonaws.com"
         with self.lock:
-            return Response.from_app(self._app(), environ, buffered=True)
+            response = Response.from_app(self._app(), environ, buffered=True)
+        if service == "iam" and not body.startswith(READING):
+            authorisation.changed()
+        return response
+
+    def close(self) -> None:
+        """Forget everything: moto keeps its records in the process, beyond any one sandbox."""
+        with self.lock:
+            BackendDict.reset()
+            reset_model_data()
 
     def client(self, service: str) -> BaseClient:
         with self.lock:

@@ -1,0 +1,178 @@
+"""Every call of a user or role is checked, and refused in AWS's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from gbg_sandbox.authorisation import authorise_service, check_trust
+from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.service import AwsError
+
+ACCOUNT = "123456789012"
+STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
+TRUST = {"Version": "2012-10-17", "Statement": STATEMENT}
+
+
+def statement(action: Any, resource: Any = "*", **rest: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **rest}
+
+
+class Role:
+    """A role that a test gives rights to, and clients that act under it."""
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        self.cloud, self.name = cloud, name
+        self.iam = cloud.client("iam")
+        self.arn = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"][
+            "Arn"
+        ]
+
+    def may(self, *statements: dict[str, Any]) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        self.iam.put_role_policy(RoleName=self.name, PolicyName="rights", PolicyDocument=document)
+
+    def client(self, service: str) -> Any:
+        return self.cloud.client(service, role=self.arn, acting="lambda.amazonaws.com", session="test")
+
+
+@pytest.fixture
+def role(cloud: Cloud) -> Role:
+    return Role(cloud, "worker")
+
+
+def refusal(call: Callable[[], Any]) -> tuple[str, str, int]:
+    with pytest.raises(ClientError) as caught:
+        call()
+    response = caught.value.response
+    status = response["ResponseMetadata"]["HTTPStatusCode"]
+    return response["Error"]["Code"], response["Error"]["Message"], status
+
+
+def test_a_role_without_rights_is_refused_in_each_protocol(role: Role, cloud: Cloud) -> None:
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/test"
+    cloud.client("s3").create_bucket(Bucket="artifacts")
+    code, message, status = refusal(lambda: role.client("sns").create_topic(Name="t"))
+    assert (code, status) == ("AuthorizationError", 403)
+    assert message == (
+        f"User: {session} is not authorized to perform: sns:CreateTopic on resource: "
+        f"arn:aws:sns:us-east-1:{ACCOUNT}:t because "
+        "no identity-based policy allows the sns:CreateTopic action"
+    )
+    code, message, status = refusal(lambda: role.client("s3").get_object(Bucket="artifacts", Key="a"))
+    assert (code, status) == ("AccessDenied", 403)
+    assert '"arn:aws:s3:::artifacts/a"' in message
+    code, message, status = refusal(lambda: role.client("iam").get_role(RoleName="worker"))
+    assert (code, status) == ("AccessDenied", 403)
+    assert f"on resource: arn:aws:iam::{ACCOUNT}:role/worker because" in message
+    code, message, status = refusal(lambda: role.client("logs").create_log_group(logGroupName="/app"))
+    assert (code, status) == ("AccessDeniedException", 400)
+    assert "log-group:/app:log-stream: because" in message
+
+
+def test_a_change_of_policy_is_seen_at_once(role: Role) -> None:
+    role.may(statement("events:ListRules"))
+    assert "Rules" in role.client("events").list_rules()
+    role.may(statement("events:PutRule"))
+    assert refusal(lambda: role.client("events").list_rules())[0] == "AccessDeniedException"
+
+
+def test_an_attached_aws_managed_policy_counts(role: Role) -> None:
+    role.iam.attach_role_policy(
+        RoleName="worker", PolicyArn="arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy"
+    )
+    logs = role.client("logs")
+    logs.create_log_group(logGroupName="/app")
+    assert refusal(lambda: logs.delete_log_group(logGroupName="/app"))[0] == "AccessDeniedException"
+
+
+def test_s3_rights_are_told_apart_by_object_version_and_list(role: Role, cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    s3.put_bucket_versioning(Bucket="artifacts", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="artifacts", Key="app/1", Body=b"one")["VersionId"]
+    role.may(statement("s3:GetObject", "arn:aws:s3:::artifacts/app/*"))
+    mine = role.client("s3")
+    assert mine.get_object(Bucket="artifacts", Key="app/1")["Body"].read() == b"one"
+    assert mine.head_object(Bucket="artifacts", Key="app/1")["ContentLength"] == 3
+    versioned = refusal(lambda: mine.get_object(Bucket="artifacts", Key="app/1", VersionId=version))
+    assert "s3:GetObjectVersion" in versioned[1]
+    assert "s3:ListBucket" in refusal(lambda: mine.list_objects_v2(Bucket="artifacts"))[1]
+    assert "s3:GetObject" in refusal(lambda: mine.get_object(Bucket="artifacts", Key="other/1"))[1]
+
+
+def test_a_bucket_policy_can_deny_and_grant(role: Role, cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="artifacts")
+    s3.put_object(Bucket="artifacts", Key="a", Body=b"a")
+    s3.put_object(Bucket="artifacts", Key="secret", Body=b"b")
+    resource = {"Resource": "arn:aws:s3:::artifacts/*", "Action": "s3:GetObject"}
+    grant = {"Effect": "Allow", "Principal": {"AWS": role.arn}, **resource}
+    forbid = {"Effect": "Deny", "Principal": "*", **resource, "Resource": "arn:aws:s3:::artifacts/secret"}
+    s3.put_bucket_policy(Bucket="artifacts", Policy=json.dumps({"Statement": [grant, forbid]}))
+    mine = role.client("s3")
+    assert mine.get_object(Bucket="artifacts", Key="a")["Body"].read() == b"a"
+    role.may(statement("s3:*"))
+    assert (
+        "explicit deny in a resource-based policy"
+        in refusal(lambda: mine.get_object(Bucket="artifacts", Key="secret"))[1]
+    )
+
+
+def test_passing_a_role_needs_the_right_for_that_service(role: Role) -> None:
+    role.may(
+        statement("events:*"),
+        statement(
+            "iam:PassRole", role.arn, Condition={"StringEquals": {"iam:PassedToService": "ssm.amazonaws.com"}}
+        ),
+    )
+    events = role.client("events")
+    events.put_rule(Name="push", EventPattern=json.dumps({"source": ["x"]}))
+    target = {"Id": "1", "Arn": f"arn:aws:codepipeline:us-east-1:{ACCOUNT}:p", "RoleArn": role.arn}
+    assert "iam:PassRole" in refusal(lambda: events.put_targets(Rule="push", Targets=[target]))[1]
+
+
+def test_a_denial_is_an_event(role: Role, cloud: Cloud) -> None:
+    refusal(lambda: role.client("events").list_rules())
+    denials = [event for event in cloud.events.since(0) if event.detail_type == "IAM Denial"]
+    assert denials[-1].detail["action"] == "events:ListRules"
+
+
+def test_trust_names_the_service_and_its_conditions(cloud: Cloud, role: Role) -> None:
+    check_trust(cloud, role.arn, "lambda.amazonaws.com")
+    with pytest.raises(AwsError, match="sts:AssumeRole"):
+        check_trust(cloud, role.arn, "ec2.amazonaws.com")
+    condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:lambda:*:{ACCOUNT}:function:bake"}}
+    document = {**TRUST, "Statement": {**STATEMENT, "Condition": condition}}
+    role.iam.update_assume_role_policy(RoleName="worker", PolicyDocument=json.dumps(document))
+    check_trust(
+        cloud, role.arn, "lambda.amazonaws.com", {"aws:SourceArn": cloud.arn("lambda", "function:bake")}
+    )
+    with pytest.raises(AwsError, match="not authorized"):
+        check_trust(cloud, role.arn, "lambda.amazonaws.com")
+
+
+def test_a_topic_lets_a_service_in_only_by_its_policy(cloud: Cloud) -> None:
+    sns = cloud.client("sns")
+    topic = sns.create_topic(Name="releases")["TopicArn"]
+    policy = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+    }
+    sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [policy]})
+    )
+    authorise_service(cloud, "events.amazonaws.com", "sns:Publish", topic)
+    with pytest.raises(AwsError) as caught:
+        authorise_service(cloud, "codedeploy.amazonaws.com", "sns:Publish", topic)
+    assert caught.value.code == "AuthorizationError"
