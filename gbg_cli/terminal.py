@@ -1,0 +1,40 @@
+"""What is printed, and how errors look.
+
+rich leaves colours out by itself when there is no terminal or NO_COLOR is set.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from gbg_lib.errors import GbgError
+from gbg_sandbox.home import SandboxError
+
+MISUSE = 2
+FAILURE = 1
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_error(where: str, what: str, try_this: str) -> None:
+    err.print(Text.assemble((f"{where}: ", "bold red"), what))
+    err.print(Text.assemble(("  try: ", "bold"), try_this))
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """End the command with the right status and a three-part message."""
+    try:
+        yield
+    except GbgError as error:
+        show_error(error.where, error.what, error.try_this)
+        sys.exit(MISUSE if error.misuse else FAILURE)
+    except SandboxError as error:
+        show_error("sandbox", error.what, error.try_this)
+        sys.exit(FAILURE)

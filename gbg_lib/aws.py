@@ -1,0 +1,152 @@
+"""The one door to AWS: sessions, retries, translated errors, a count of requests.
+
+Nothing else imports boto3. A dict from AWS travels no further than the function that asked for it.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
+
+from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError
+from gbg_lib.parameters import Parameters
+
+SANDBOX_PROFILE = "gbg-sandbox"
+SANDBOX_POLL_SECONDS = 0.25
+AWS_POLL_SECONDS = 5.0
+CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, user_agent_extra="golden-blue-green")
+
+REFUSED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "ExpiredToken",
+        "ExpiredTokenException",
+    }
+    | {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+)
+MISSING_WORDS = ("NotFound", "NotExist", "DoesNotExist", "NoSuch", "does not exist")
+
+
+class Aws:
+    """Calls to AWS under one session.
+
+    `poll_seconds` is how long to wait between two looks at something that changes.
+    """
+
+    def __init__(
+        self,
+        session: boto3.session.Session,
+        *,
+        poll_seconds: float,
+        profile: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.session = session
+        self.poll_seconds = poll_seconds
+        self.profile = profile
+        self.environment = dict(environment or {})
+        """what other programs (git) need in their environment to use the same profile"""
+        self.requests: collections.Counter[str] = collections.Counter()
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def region(self) -> str:
+        return str(self.session.region_name)
+
+    def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """One request. Raises AccessRefused, NotThere or AwsError."""
+        self.requests[service] += 1
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**params)
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, f"{service}:{operation}") from error
+        return answer
+
+    def pages(self, service: str, operation: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every item below `key`, page after page."""
+        client = self._client(service)
+        try:
+            if not client.can_paginate(operation):
+                yield from self.call(service, operation, **params).get(key, [])
+                return
+            for page in client.get_paginator(operation).paginate(**params):
+                self.requests[service] += 1
+                yield from page.get(key, [])
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, f"{service}:{operation}") from error
+
+    def account(self) -> str:
+        return str(self.call("sts", "get_caller_identity")["Account"])
+
+    def pause(self) -> None:
+        """Between two looks."""
+        time.sleep(self.poll_seconds)
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            session: Any = self.session  # the stubs list every service by name; here it is a variable
+            self._clients[service] = session.client(service, config=CONFIG)
+        return self._clients[service]
+
+
+def open_aws(parameters: Parameters) -> Aws:
+    """The only place that asks which cloud it is. Raises AccessRefused when there is no way in."""
+    if parameters.cloud == "sandbox":
+        return _open_sandbox()
+    try:
+        session = boto3.session.Session(
+            profile_name=parameters.profile or None, region_name=parameters.region
+        )
+    except ProfileNotFound as error:
+        raise ParameterError(
+            "profile", str(error), "`aws configure list-profiles` names those there are"
+        ) from error
+    return Aws(session, poll_seconds=AWS_POLL_SECONDS, profile=parameters.profile)
+
+
+def sandbox_files() -> tuple[Path, Path]:
+    """The sandbox's AWS config and credentials files, as `gbg up` writes them."""
+    home = Path(os.environ.get("GBG_HOME") or Path(__file__).resolve().parent.parent / ".gbg")
+    return home / "aws" / "config", home / "aws" / "credentials"
+
+
+def _open_sandbox() -> Aws:
+    config, credentials = sandbox_files()
+    if not config.exists():
+        raise AccessRefused(
+            "sandbox", f"it is not up: there is no profile at {config}", "`./gbg up`, then run this again"
+        )
+    core = botocore.session.Session(profile=SANDBOX_PROFILE)
+    core.set_config_variable("config_file", str(config))
+    core.set_config_variable("credentials_file", str(credentials))
+    return Aws(
+        boto3.session.Session(botocore_session=core),
+        poll_seconds=SANDBOX_POLL_SECONDS,
+        profile=SANDBOX_PROFILE,
+        environment={"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)},
+    )
+
+
+def translated(error: Exception, where: str) -> GbgError:
+    """AWS's error as one of ours, by its code."""
+    if isinstance(error, ClientError):
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if code in REFUSED:
+            return AccessRefused(where, message, "check the keys and rights of the profile in use")
+        if any(word in code or word in message for word in MISSING_WORDS):
+            return NotThere(where, message, "run the runbook before this one, or check the deployment's name")
+        return AwsError(where, f"{code}: {message}", "the AWS documentation of this error code tells more")
+    if isinstance(error, EndpointConnectionError):
+        return AwsError(where, str(error), "is the sandbox up (`./gbg status`), or the network there?")
+    return AwsError(where, str(error), "check the profile's keys, region and network")

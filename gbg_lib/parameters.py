@@ -1,0 +1,180 @@
+"""The parameters of all runbooks: one schema for notebooks, files, command line, forms and docs.
+
+A name that is not here is refused before anything runs, with the nearest name that is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from gbg_lib.errors import MisuseError, ParameterError
+
+BASE, SEED, PIPELINE, RELEASE = "01", "02", "03", "04"
+EVERY = (BASE, SEED, PIPELINE, RELEASE)
+
+
+def _parameter(default: Any, description: str, runbooks: Iterable[str], **constraints: Any) -> Any:
+    extra = {"runbooks": list(runbooks)}
+    return Field(default, description=description, json_schema_extra=extra, **constraints)  # type: ignore[arg-type]
+
+
+class Parameters(BaseModel):
+    """Values as given or as resolved; frozen, and strict about names and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    cloud: Literal["sandbox", "aws"] = _parameter("sandbox", "where it all happens", EVERY)
+    deployment: str = _parameter(
+        "gbg",
+        "begins every name; copies with other names live side by side",
+        EVERY,
+        pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$",
+    )
+    region: str = _parameter("us-east-1", "AWS Region", EVERY, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    profile: str = _parameter("", "AWS profile; empty takes the default (the sandbox has its own)", EVERY)
+    vpc_cidr: str = _parameter(
+        "10.0.0.0/16", "address range of the VPC", [BASE], pattern=r"^\d{1,3}(\.\d{1,3}){3}/(1[6-9]|2[0-4])$"
+    )
+    instance_type: str = _parameter("t3.small", "EC2 instance type of fleet and builder (x86_64)", [BASE])
+    fleet_size: int = _parameter(2, "instances in the fleet", [BASE], ge=1, le=100)
+    fleet_min_size: int = _parameter(2, "instances at the least", [BASE], ge=1, le=100)
+    fleet_max_size: int = _parameter(4, "instances at the most", [BASE], ge=2, le=200)
+    os_release: str = _parameter(
+        "2023.9.20251117",
+        "Amazon Linux 2023 release that golden AMIs are brought to",
+        [BASE],
+        pattern=r"^2023\.\d+\.\d{8}$",
+    )
+    termination_wait_minutes: int = _parameter(
+        5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
+    )
+    application_folder: str = _parameter("", "what is pushed; empty takes the sample application", [SEED])
+    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, RELEASE])
+    execution_id: str = _parameter(
+        "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
+    )
+    release_minutes: int = _parameter(90, "time limit of a release, in minutes", [RELEASE], ge=1, le=1440)
+
+    @classmethod
+    def from_cell(cls, namespace: Mapping[str, Any]) -> Parameters:
+        """From the variables of a notebook's parameters cell. Raises ParameterError."""
+        return checked(
+            {name: namespace[name] for name in cls.model_fields if name in namespace}, "parameters cell"
+        )
+
+
+def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | None = None) -> Parameters:
+    """Values against the schema. Raises ParameterError: place, expected type, nearest name."""
+    for name in values:
+        if name not in Parameters.model_fields:
+            raise ParameterError(
+                _place(where, name, lines), f"there is no parameter {name!r}", _nearest(name)
+            )
+    try:
+        return Parameters(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ParameterError(
+            _place(where, name, lines),
+            f"{name}={values[name]!r}: {first['msg'][0].lower()}{first['msg'][1:]}",
+            f"{name} is {kind(Parameters.model_fields[name])}: {Parameters.model_fields[name].description}",
+        ) from error
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """The values in an environment's YAML file, checked. Raises MisuseError, ParameterError."""
+    if not path.is_file():
+        raise MisuseError("parameters file", f"{path} is not a file", "one of parameters/*.yaml")
+    try:
+        text = path.read_text()
+        values = yaml.safe_load(text) or {}
+        tree = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise ParameterError(
+            str(path), f"not YAML: {error}", "mend the file; one `name: value` a line"
+        ) from error
+    if not isinstance(values, dict):
+        raise ParameterError(
+            str(path), "not a list of `name: value` lines", "look at parameters/sandbox.yaml"
+        )
+    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+    checked(values, str(path), {key.value: key.start_mark.line + 1 for key, _ in pairs})
+    return values
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """`-p name=value` words as typed values. Raises ParameterError."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ParameterError("-p", f"{assignment!r} has no '='", "write -p name=value")
+        if name not in Parameters.model_fields:
+            raise ParameterError("-p", f"there is no parameter {name!r}", _nearest(name))
+        values[name] = _typed(text, Parameters.model_fields[name])
+    checked(values, "-p")
+    return values
+
+
+def names_for(runbook: str) -> list[str]:
+    """The parameters that a runbook (its two digits) reads, in the schema's order."""
+    return [name for name, field in Parameters.model_fields.items() if runbook in runbooks_of(field)]
+
+
+def runbooks_of(field: FieldInfo) -> list[str]:
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)
+    listed = extra["runbooks"]
+    assert isinstance(listed, list)
+    return [str(runbook) for runbook in listed]
+
+
+def parameters_cell(runbook: str) -> str:
+    """The source of a notebook's parameters cell: generated, never typed."""
+    lines = []
+    for name in names_for(runbook):
+        field = Parameters.model_fields[name]
+        lines.append(f"{name} = {field.default!r}  # {field.description}".replace("'", '"', 2))
+    return "\n".join(lines)
+
+
+def kind(field: FieldInfo) -> str:
+    """A field's type and bounds in words."""
+    choices = get_args(field.annotation)
+    if choices:
+        return "one of " + ", ".join(map(str, choices))
+    name = {int: "a whole number", str: "text"}[field.annotation]  # type: ignore[index]
+    bounds = [f"{word} {getattr(item, attribute)}" for item in field.metadata for attribute, word in BOUNDS
+              if getattr(item, attribute, None) is not None]  # fmt: skip
+    return " ".join([name, *bounds])
+
+
+BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"))
+
+
+def _typed(text: str, field: FieldInfo) -> Any:
+    if field.annotation is int:
+        try:
+            return int(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _place(where: str, name: str, lines: Mapping[str, int] | None) -> str:
+    return f"{where}:{lines[name]}" if lines and name in lines else where
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Parameters.model_fields, n=1, cutoff=0.4)
+    if near:
+        return f"did you mean {near[0]}? ({Parameters.model_fields[near[0]].description})"
+    return "known are " + ", ".join(Parameters.model_fields)

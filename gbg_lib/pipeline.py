@@ -1,0 +1,171 @@
+"""The pipeline: start, find and follow its executions.
+
+https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gbg_lib.aws import Aws
+from gbg_lib.waiting import rounds, wait_until
+
+OVER = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
+TRIGGER_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Execution:
+    id: str
+    status: str
+    """InProgress | Succeeded | Failed | Stopping | Stopped | Superseded | Cancelled"""
+    commit: str
+    message: str
+    trigger: str
+    started: datetime
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of one execution, as it stands."""
+
+    id: str
+    stage: str
+    name: str
+    status: str
+    """InProgress | Succeeded | Failed | Abandoned"""
+    started: datetime
+    updated: datetime
+    external_id: str = ""
+    """automation execution, build or deployment behind it"""
+    summary: str = ""
+    error: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        end = datetime.now(UTC) if self.status == "InProgress" else self.updated
+        return max((end - self.started).total_seconds(), 0.0)
+
+
+class Pipeline:
+    def __init__(self, aws: Aws, name: str) -> None:
+        self.aws = aws
+        self.name = name
+
+    def start(self) -> str:
+        """Release the branch as it is now; the new execution's id."""
+        return str(
+            self.aws.call("codepipeline", "start_pipeline_execution", name=self.name)["pipelineExecutionId"]
+        )
+
+    def executions(self) -> list[Execution]:
+        """Newest first, at most the last 100."""
+        found = self.aws.call(
+            "codepipeline", "list_pipeline_executions", pipelineName=self.name, maxResults=100
+        )
+        return [_execution(item) for item in found["pipelineExecutionSummaries"]]
+
+    def execution(self, execution_id: str) -> Execution:
+        """Raises NotThere."""
+        for execution in self.executions():
+            if execution.id == execution_id:
+                return execution
+        found = self.aws.call(
+            "codepipeline",
+            "get_pipeline_execution",
+            pipelineName=self.name,
+            pipelineExecutionId=execution_id,
+        )["pipelineExecution"]
+        revision = (found.get("artifactRevisions") or [{}])[0]
+        return Execution(
+            execution_id,
+            found["status"],
+            revision.get("revisionId", ""),
+            revision.get("revisionSummary", ""),
+            "",
+            revision.get("created", datetime.now(UTC)),
+        )
+
+    def execution_for(self, commit: str) -> Execution:
+        """The execution that a push of this commit triggers. Raises TimedOut."""
+
+        def look() -> Execution | None:
+            return next((execution for execution in self.executions() if execution.commit == commit), None)
+
+        return wait_until(
+            self.aws,
+            look,
+            limit_seconds=TRIGGER_SECONDS,
+            what=f"a release of commit {commit[:8]}",
+            try_this=f"is the EventBridge rule of {self.name} enabled, and was the right branch pushed?",
+        )
+
+    def actions(self, execution_id: str) -> list[Action]:
+        """The newest try of every action, oldest first."""
+        details = self.aws.pages(
+            "codepipeline",
+            "list_action_executions",
+            "actionExecutionDetails",
+            pipelineName=self.name,
+            filter={"pipelineExecutionId": execution_id},
+        )
+        newest: dict[tuple[str, str], Action] = {}
+        for action in map(_action, details):
+            newest.setdefault((action.stage, action.name), action)
+        return sorted(newest.values(), key=lambda action: action.started)
+
+    def follow(self, execution_id: str, *, limit_seconds: float) -> Iterator[list[Action]]:
+        """All actions each time one of them changed; ends when the execution is over. Raises TimedOut."""
+        before: list[tuple[str, str, str]] = []
+        for _ in rounds(
+            self.aws,
+            limit_seconds=limit_seconds,
+            what=f"release {execution_id}",
+            try_this="it goes on by itself: run this again to follow it, or stop it in the console",
+        ):
+            over = self.execution(execution_id).over
+            actions = self.actions(execution_id)
+            now = [(action.id, action.status, action.summary) for action in actions]
+            if now != before or over:
+                before = now
+                yield actions
+            if over:
+                return
+
+
+def _execution(item: Mapping[str, Any]) -> Execution:
+    revision = (item.get("sourceRevisions") or [{}])[0]
+    return Execution(
+        id=item["pipelineExecutionId"],
+        status=item["status"],
+        commit=revision.get("revisionId", ""),
+        message=revision.get("revisionSummary", ""),
+        trigger=item.get("trigger", {}).get("triggerType", ""),
+        started=item["startTime"],
+    )
+
+
+def _action(item: Mapping[str, Any]) -> Action:
+    output = item.get("output", {})
+    result = output.get("executionResult", {})
+    error = result.get("errorDetails", {})
+    return Action(
+        id=item["actionExecutionId"],
+        stage=item["stageName"],
+        name=item["actionName"],
+        status=item["status"],
+        started=item["startTime"],
+        updated=item["lastUpdateTime"],
+        external_id=result.get("externalExecutionId", ""),
+        summary=result.get("externalExecutionSummary", ""),
+        error=error.get("message", ""),
+        outputs=output.get("outputVariables", {}),
+    )

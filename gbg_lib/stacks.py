@@ -1,0 +1,195 @@
+"""CloudFormation stacks: plan as a change set, apply with live events, read outputs.
+
+A plan only describes: nothing is made before `apply`. What is there already shows as a plan without changes.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gbg_lib.aws import Aws
+from gbg_lib.errors import NotThere, StackFailed
+from gbg_lib.waiting import rounds, wait_until
+
+STACK_MINUTES = 60
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    action: str
+    """Add | Modify | Remove"""
+    logical_id: str
+    type: str
+    replacement: str
+    """True | False | Conditional, or empty"""
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    stack: str
+    action: str
+    """create | update | nothing"""
+    reason: str
+    changes: tuple[ResourceChange, ...] = ()
+    change_set: str = ""
+
+
+@dataclass(frozen=True)
+class StackEvent:
+    id: str
+    time: datetime
+    logical_id: str
+    type: str
+    status: str
+    reason: str
+
+
+class Stacks:
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+
+    def plan(
+        self, stack: str, template: str, parameters: Mapping[str, str], tags: Mapping[str, str]
+    ) -> StackPlan:
+        """What a change would do. Raises StackFailed for a template that CloudFormation refuses."""
+        exists = self._exists(stack)
+        name = f"gbg-{uuid.uuid4().hex[:12]}"
+        made = self.aws.call(
+            "cloudformation",
+            "create_change_set",
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return self._described(stack, made["Id"], exists)
+
+    def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
+        """Do what the plan says; yields events as they happen. Raises StackFailed."""
+        if plan.action == "nothing":
+            return
+        seen = {event.id for event in self._events(plan.stack)}
+        self.aws.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)
+        failures: list[StackEvent] = []
+        for _ in rounds(
+            self.aws,
+            limit_seconds=STACK_MINUTES * 60,
+            what=f"stack {plan.stack}",
+            try_this="the stack's events tell what it waits for",
+        ):
+            status = self.status(plan.stack)
+            for event in reversed(self._events(plan.stack)):
+                if event.id not in seen:
+                    seen.add(event.id)
+                    if event.status.endswith("FAILED"):
+                        failures.append(event)
+                    yield event
+            if status.endswith("_COMPLETE") or status.endswith("_FAILED"):
+                break
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise _failed(plan.stack, status, failures)
+
+    def discard(self, plan: StackPlan) -> None:
+        """Take back a plan that will not be applied."""
+        if plan.change_set:
+            self.aws.call("cloudformation", "delete_change_set", ChangeSetName=plan.change_set)
+
+    def status(self, stack: str) -> str:
+        """Raises NotThere."""
+        found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)
+        return str(found["Stacks"][0]["StackStatus"])
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        """Raises NotThere."""
+        found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def resources(self, stack: str) -> list[StackEvent]:
+        """Every resource with its present status, as the latest event on it."""
+        found = self.aws.call("cloudformation", "describe_stack_resources", StackName=stack)["StackResources"]
+        return [
+            StackEvent(
+                id=item.get("PhysicalResourceId", ""),
+                time=item["Timestamp"],
+                logical_id=item["LogicalResourceId"],
+                type=item["ResourceType"],
+                status=item["ResourceStatus"],
+                reason=item.get("ResourceStatusReason", ""),
+            )
+            for item in found
+        ]
+
+    def _exists(self, stack: str) -> bool:
+        try:
+            status = self.status(stack)
+        except NotThere:
+            return False
+        if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "CREATE_FAILED"):
+            raise StackFailed(
+                f"stack {stack}",
+                f"it is in {status}: nothing can be built on it",
+                f"look at its events, `aws cloudformation delete-stack --stack-name {stack}`, run this again",
+            )
+        return status != "REVIEW_IN_PROGRESS"
+
+    def _described(self, stack: str, change_set: str, exists: bool) -> StackPlan:
+        def look() -> StackPlan | None:
+            found = self.aws.call("cloudformation", "describe_change_set", ChangeSetName=change_set)
+            if found["Status"] == "FAILED":
+                return self._without_changes(stack, change_set, found.get("StatusReason", ""))
+            if found["Status"] != "CREATE_COMPLETE":
+                return None
+            changes = tuple(_change(item["ResourceChange"]) for item in found.get("Changes", []))
+            action = "update" if exists else "create"
+            reason = "it exists and differs" if exists else "it does not exist yet"
+            return StackPlan(stack, action, reason, changes, change_set)
+
+        return wait_until(
+            self.aws,
+            look,
+            limit_seconds=300,
+            what=f"change set of {stack}",
+            try_this="look at it in the CloudFormation console",
+        )
+
+    def _without_changes(self, stack: str, change_set: str, why: str) -> StackPlan:
+        self.aws.call("cloudformation", "delete_change_set", ChangeSetName=change_set)
+        if any(words in why for words in NO_CHANGES):
+            return StackPlan(stack, "nothing", "it exists and equals template and parameters")
+        raise StackFailed(f"stack {stack}", why, "mend the template or its parameters")
+
+    def _events(self, stack: str) -> list[StackEvent]:
+        found = self.aws.call("cloudformation", "describe_stack_events", StackName=stack)["StackEvents"]
+        return [
+            StackEvent(
+                item["EventId"],
+                item["Timestamp"],
+                item["LogicalResourceId"],
+                item["ResourceType"],
+                item["ResourceStatus"],
+                item.get("ResourceStatusReason", ""),
+            )
+            for item in found
+        ]
+
+
+def _change(change: Mapping[str, str]) -> ResourceChange:
+    return ResourceChange(
+        change["Action"], change["LogicalResourceId"], change["ResourceType"], change.get("Replacement", "")
+    )
+
+
+def _failed(stack: str, status: str, failures: list[StackEvent]) -> StackFailed:
+    first = next((event for event in failures if "cancelled" not in event.reason), None)
+    what = f"it ended in {status}"
+    if first is not None:
+        what += f"; first {first.logical_id} ({first.type}): {first.reason}"
+    return StackFailed(f"stack {stack}", what, "mend what failed first, then run this again")

@@ -1,0 +1,237 @@
+"""The four steps that the runbooks take: each plans from the live state, applies, and checks what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from gbg_lib import blueprint
+from gbg_lib.aws import open_aws
+from gbg_lib.checks import Check, require
+from gbg_lib.errors import NotThere
+from gbg_lib.fleet import Fleet, Page, fleets, read_page
+from gbg_lib.images import golden_images
+from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
+from gbg_lib.pipeline import Action, Pipeline
+from gbg_lib.release import Release, read_release, require_succeeded
+from gbg_lib.repository import Commit, Repository, SeedPlan
+from gbg_lib.stacks import StackEvent, StackPlan, Stacks
+from gbg_lib.waiting import wait_until
+
+NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile"})
+HEALTHY_SECONDS = 600
+
+
+class Step:
+    """What every step has: its parameters, the door, and what the stacks tell."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.aws = open_aws(parameters)
+        self.stacks = Stacks(self.aws)
+
+    @property
+    def base_stack(self) -> str:
+        return f"{self.parameters.deployment}-base"
+
+    @property
+    def pipeline_stack(self) -> str:
+        return f"{self.parameters.deployment}-pipeline"
+
+    @cached_property
+    def base(self) -> dict[str, str]:
+        """Part 1's outputs. Raises NotThere when there is no Part 1 yet."""
+        return self.stacks.outputs(self.base_stack)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {"gbg:deployment": self.parameters.deployment}
+
+    def fleets(self) -> list[Fleet]:
+        return fleets(self.aws, self.parameters.deployment, self.base["TargetGroupArn"])
+
+    def page(self) -> Page:
+        return read_page(self.base["SiteUrl"])
+
+
+class BaseStack(Step):
+    """Runbook 01: network, load balancer, first fleet, and the parts for baking and releasing."""
+
+    def plan(self) -> StackPlan:
+        return self.stacks.plan(
+            self.base_stack, blueprint.template(1), template_parameters(self.parameters, BASE), self.tags
+        )
+
+    def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
+        return self.stacks.apply(plan)
+
+    def check(self) -> list[Check]:
+        """Waits until the fleet is healthy. Raises CheckFailed, TimedOut."""
+        wait_until(
+            self.aws,
+            lambda: True if self._all_healthy() else None,
+            limit_seconds=HEALTHY_SECONDS,
+            what="the first fleet",
+            try_this="the console output of its instances tells how far their start came",
+        )
+        page = self.page()
+        status = self.stacks.status(self.base_stack)
+        serving = sum(fleet.serving for fleet in self.fleets())
+        return require(
+            [
+                Check("stack", status.endswith("_COMPLETE"), status, "read the stack's events"),
+                Check("fleet", serving >= 1, f"{serving} instances serve", "look at target health"),
+                Check(
+                    "page", page.status == 200, f"{page.url} answers {page.status}", "look at target health"
+                ),
+            ]
+        )
+
+    def _all_healthy(self) -> bool:
+        found = self.fleets()
+        return bool(found) and all(fleet.serving == fleet.desired for fleet in found)
+
+
+class SeedRepository(Step):
+    """Runbook 02: the application becomes the repository's first commit."""
+
+    @cached_property
+    def repository(self) -> Repository:
+        return Repository(
+            self.aws, self.base["RepositoryName"], self.base["RepositoryCloneUrlHttp"], self.parameters.branch
+        )
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.parameters.application_folder or blueprint.APPLICATION).resolve()
+
+    def plan(self) -> SeedPlan:
+        return self.repository.plan_seed(self.folder)
+
+    def apply(self, plan: SeedPlan) -> Commit | None:
+        """The commit on the branch afterwards."""
+        if plan.action == "nothing":
+            return self.repository.head()
+        return self.repository.seed(plan, self.folder, "Add the sample application")
+
+    def check(self) -> list[Check]:
+        head = self.repository.head()
+        return require(
+            [
+                Check(
+                    "branch",
+                    head is not None,
+                    f"{self.parameters.branch} is at {head.id[:8]}" if head else "it has no commit",
+                    "run the step again",
+                )
+            ]
+        )
+
+
+class PipelineStack(Step):
+    """Runbook 03: the pipeline that every later push sets in motion. Takes Part 1's outputs by itself."""
+
+    def plan(self) -> StackPlan:
+        wanted = blueprint.parameters(3)
+        values = template_parameters(self.parameters, PIPELINE) | self.base
+        return self.stacks.plan(
+            self.pipeline_stack,
+            blueprint.template(3),
+            {name: value for name, value in values.items() if name in wanted},
+            self.tags,
+        )
+
+    def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
+        return self.stacks.apply(plan)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
+
+    def check(self) -> list[Check]:
+        status = self.stacks.status(self.pipeline_stack)
+        stages = self.aws.call("codepipeline", "get_pipeline", name=self.pipeline.name)["pipeline"]["stages"]
+        names = [stage["name"] for stage in stages]
+        return require(
+            [
+                Check("stack", status.endswith("_COMPLETE"), status, "read the stack's events"),
+                Check(
+                    "stages",
+                    names == ["Source", "BuildGoldenAMI", "Build", "Deploy"],
+                    " → ".join(names),
+                    "compare the pipeline with the template",
+                ),
+            ]
+        )
+
+
+class ReleaseRun(PipelineStack):
+    """Runbook 04: one release followed from push to terminated blue fleet."""
+
+    def choose(self) -> tuple[str, str]:
+        """The execution to follow and why that one; starts the first when there is none."""
+        if self.parameters.execution_id:
+            return self.parameters.execution_id, "asked for by its id"
+        executions = self.pipeline.executions()
+        if not executions:
+            return self.pipeline.start(), "there was none, so one was started"
+        newest = executions[0]
+        if newest.over:
+            return newest.id, f"the newest; it is over ({newest.status})"
+        return newest.id, "the newest; it is going on"
+
+    def follow(self, execution_id: str) -> Iterator[list[Action]]:
+        limit = self.parameters.release_minutes * 60
+        return self.pipeline.follow(execution_id, limit_seconds=limit)
+
+    def release(self, execution_id: str) -> Release:
+        return read_release(self.pipeline, execution_id)
+
+    def check(self, execution_id: str = "") -> list[Check]:
+        """Raises ReleaseFailed, CheckFailed."""
+        release = require_succeeded(self.aws, self.release(execution_id or self.choose()[0]))
+        health = read_page(self.base["SiteUrl"] + "health")
+        serving = [fleet for fleet in self.fleets() if fleet.serving]
+        images = {instance.image for fleet in serving for instance in fleet.instances}
+        newest = golden_images(self.aws, self.parameters.deployment)
+        return require(
+            [
+                Check("release", True, release.status, ""),
+                Check(
+                    "site",
+                    health.facts.get("commit", "") == release.commit,
+                    f"{health.url} answers {health.status} with commit {health.facts.get('commit', '?')[:8]}",
+                    "look at target health and at the deployment's lifecycle events",
+                ),
+                Check(
+                    "one fleet",
+                    len(serving) == 1 and serving[0].group.endswith(release.deployment_id),
+                    ", ".join(fleet.group for fleet in serving) or "no fleet serves",
+                    "blue is terminated some minutes after green has the traffic",
+                ),
+                Check(
+                    "golden AMI",
+                    images == {release.image} and any(image.id == release.image for image in newest),
+                    f"the fleet runs {', '.join(sorted(images))}",
+                    "compare the group's launch template version with the release's",
+                ),
+            ]
+        )
+
+
+def template_parameters(parameters: Parameters, runbook: str) -> dict[str, str]:
+    """The values that a runbook's template takes, under the template's names (`fleet_size` → `FleetSize`)."""
+    return {
+        "".join(word.title() for word in name.split("_")): str(getattr(parameters, name))
+        for name in names_for(runbook)
+        if name not in NOT_FOR_TEMPLATES
+    }
+
+
+def deployment_exists(step: Step) -> bool:
+    """Whether Part 1 of the deployment is there."""
+    try:
+        return bool(step.base)
+    except NotThere:
+        return False

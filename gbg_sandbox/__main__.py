@@ -1,0 +1,44 @@
+"""The sandbox's own process: `python -m gbg_sandbox HOME [--port N] [--kind KIND] [--scale N]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gbg_sandbox.home import Home
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m gbg_sandbox", description=__doc__)
+    parser.add_argument("home", type=Path, help="folder that holds the sandbox's files")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--kind", choices=["namespaces", "chroot"], help="kind of machines; probed by default"
+    )
+    parser.add_argument("--scale", type=float, default=60.0, help="AWS seconds that pass in a real one")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    home = Home(options.home)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        cloud = home.open_cloud(port=options.port, kind=options.kind, scale=options.scale)
+    except Exception as error:
+        logging.exception("the sandbox did not start")
+        home.write_failure(str(error))
+        return 1
+    home.write_ready(cloud)
+    stopping.wait()
+    home.forget()
+    cloud.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

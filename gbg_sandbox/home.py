@@ -1,0 +1,239 @@
+"""The folder of one sandbox on this machine: who runs it, how to reach it, and its AWS profile.
+
+`aws/config` and `aws/credentials` are all that the aws command line, boto3 and `gbg_lib` need to know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gbg_sandbox.cloud import Cloud
+    from gbg_sandbox.credentials import Credential
+
+PROFILE = "gbg-sandbox"
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class SandboxError(Exception):
+    """The sandbox could not be started, found or stopped: where, what, try this."""
+
+    def __init__(self, what: str, try_this: str) -> None:
+        super().__init__(f"sandbox: {what}\n  try: {try_this}")
+        self.what = what
+        self.try_this = try_this
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox that is up."""
+
+    pid: int
+    endpoint_url: str
+    region: str
+    account: str
+    machines: str
+    scale: float
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.state_file = self.folder / "sandbox.json"
+        self.failure_file = self.folder / "failure.txt"
+        self.log_file = self.folder / "sandbox.log"
+        self.config_file = self.folder / "aws" / "config"
+        self.credentials_file = self.folder / "aws" / "credentials"
+
+    # --- from outside ---
+
+    def up(self, *, port: int = 0, kind: str | None = None, scale: float = 60.0) -> Running:
+        """Start the sandbox in the background and wait until it answers. Raises SandboxError."""
+        if running := self.running():
+            raise SandboxError(
+                f"one is up already at {running.endpoint_url} (process {running.pid})",
+                "use it as it is, or `gbg down` first",
+            )
+        if port:
+            _refuse_port_in_use(port)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.failure_file.unlink(missing_ok=True)
+        argv = [
+            sys.executable,
+            "-m",
+            "gbg_sandbox",
+            str(self.folder),
+            "--port",
+            str(port),
+            "--scale",
+            str(scale),
+        ]
+        argv += ["--kind", kind] if kind else []
+        with self.log_file.open("wb") as log:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if running := self.running():
+                return running
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        else:
+            process.kill()
+        raise SandboxError(self._why_not(), f"read {self.log_file}, or ask `gbg doctor`")
+
+    def running(self) -> Running | None:
+        """The sandbox of this folder; None when there is none or it has died."""
+        try:
+            found = Running(**json.loads(self.state_file.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError, TypeError):
+            return None
+        return found if _is_sandbox(found.pid, self.folder) else None
+
+    def died(self) -> bool:
+        """Whether a sandbox was up here and ended without `down`."""
+        return self.state_file.exists() and self.running() is None
+
+    def down(self) -> bool:
+        """Stop the sandbox; False when none was up. What it left on disk goes too, logs stay."""
+        running = self.running()
+        if running is not None:
+            os.kill(running.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while _is_sandbox(running.pid, self.folder):
+                if time.monotonic() > deadline:
+                    os.kill(running.pid, signal.SIGKILL)
+                time.sleep(0.02)
+        self.forget()
+        remove_tree(self.state_dir())
+        return running is not None
+
+    def environment(self) -> Mapping[str, str]:
+        """What a shell exports to work against the sandbox."""
+        return {
+            "AWS_CONFIG_FILE": str(self.config_file),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file),
+            "AWS_PROFILE": PROFILE,
+        }
+
+    def state_dir(self) -> Path:
+        """Where disks and images lie: here, or in /tmp where this folder lies on an overlay file system.
+
+        The kernel refuses an overlay's upper layer on another overlay.
+        """
+        if _file_system(self.folder) != "overlay":
+            return self.folder / "state"
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"gbg-{os.getuid()}-{digest}"
+
+    # --- from inside the sandbox's process ---
+
+    def open_cloud(self, *, port: int, kind: str | None, scale: float) -> Cloud:
+        from gbg_sandbox.cloud import Cloud
+        from gbg_sandbox.machines import open_machines
+
+        remove_tree(self.state_dir())
+        cloud = Cloud(
+            self.state_dir(),
+            open_machines=lambda folder, files: open_machines(folder, kind=kind, site_files=files),
+            scale=scale,
+            port=port,
+        )
+        cloud.start()
+        return cloud
+
+    def write_ready(self, cloud: Cloud) -> None:
+        self._write_profile(cloud.service("iam").operator(), cloud)
+        running = Running(
+            os.getpid(),
+            cloud.endpoint_url,
+            cloud.region,
+            cloud.account,
+            cloud.machines.kind,
+            cloud.clock.scale,
+        )
+        temporary = self.state_file.with_suffix(".part")
+        temporary.write_text(json.dumps(asdict(running), indent=2))
+        temporary.rename(self.state_file)
+
+    def write_failure(self, why: str) -> None:
+        self.failure_file.write_text(why)
+
+    def forget(self) -> None:
+        for path in (self.state_file, self.config_file, self.credentials_file):
+            path.unlink(missing_ok=True)
+
+    def _write_profile(self, credential: Credential, cloud: Cloud) -> None:
+        self.config_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.config_file.write_text(
+            f"[profile {PROFILE}]\nregion = {cloud.region}\nendpoint_url = {cloud.endpoint_url}\n"
+            "output = json\ncli_pager =\ns3 =\n    addressing_style = path\n    signature_version = s3v4\n"
+        )
+        self.credentials_file.touch(mode=0o600)
+        self.credentials_file.write_text(
+            f"[{PROFILE}]\naws_access_key_id = {credential.access_key}\n"
+            f"aws_secret_access_key = {credential.secret_key}\n"
+        )
+
+    def _why_not(self) -> str:
+        if self.failure_file.exists():
+            return f"it did not start: {self.failure_file.read_text()}"
+        lines = self.log_file.read_text(errors="replace").strip().splitlines()
+        return "it did not start: " + (lines[-1] if lines else f"no answer within {START_SECONDS} s")
+
+
+def _refuse_port_in_use(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SandboxError(
+                f"port {port} on 127.0.0.1 can't be had: {error.strerror}",
+                f"another port (--port {port + 1}), or none for a free one",
+            ) from error
+
+
+def _is_sandbox(pid: int, folder: Path) -> bool:
+    """Whether the process is this folder's sandbox and not another that got its number."""
+    try:
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"gbg_sandbox" in argv and str(folder).encode() in argv
+
+
+def _file_system(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    best, kind = "", ""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, mount, found, *_ = line.split()
+        if (existing == Path(mount) or Path(mount) in existing.parents) and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove disks of machines, which hold folders without write permission."""
+    if not folder.exists():
+        return
+    with contextlib.suppress(subprocess.CalledProcessError):  # files that vanish meanwhile
+        subprocess.run(["chmod", "-R", "u+rwx", str(folder)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
