@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import warnings
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
+from botocore.loaders import ExtrasProcessor
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core.model import OperationModel, ServiceModel
@@ -49,12 +51,21 @@ class Operation:
 
 @functools.cache
 def service_model(service: str) -> ServiceModel:
-    """botocore's model, or the one in the service's own folder (the agents' private APIs)."""
+    """botocore's model, or the one in the service's own folder (the agents' private APIs).
+
+    Operations that agents call on a public service are merged from `service-2.sdk-extras.json`.
+    """
     folder = resources.files("gbg_sandbox.services") / service.replace("-", "_").replace("lambda", "lambda_")
     own = folder / "service-2.json"
     if own.is_file():
         return ServiceModel(json.loads(own.read_text()), service)
-    return get_service_model(service)
+    model = get_service_model(service)
+    extras = folder / "service-2.sdk-extras.json"
+    if not extras.is_file():
+        return model
+    description = copy.deepcopy(model._service_description)
+    ExtrasProcessor().process(description, [json.loads(extras.read_text())])
+    return ServiceModel(description, service)
 
 
 @functools.cache

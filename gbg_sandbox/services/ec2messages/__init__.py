@@ -1,0 +1,1 @@
+"""The private service through which Systems Manager's agents get their work and send their answers."""

@@ -1,0 +1,1 @@
+"""Run Command: commands, their delivery to the agents and what came back."""

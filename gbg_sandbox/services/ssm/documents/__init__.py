@@ -1,0 +1,1 @@
+"""Documents: versions of Command and Automation documents, checked when they are made."""

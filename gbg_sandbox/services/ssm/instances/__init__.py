@@ -1,0 +1,1 @@
+"""Managed instances: which agents have reported, and the software they found."""
