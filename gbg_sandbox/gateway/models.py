@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
-from botocore.loaders import ExtrasProcessor
+from botocore.loaders import ExtrasProcessor, Loader
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core.model import OperationModel, ServiceModel
@@ -63,7 +63,7 @@ def service_model(service: str) -> ServiceModel:
     extras = folder / "service-2.sdk-extras.json"
     if not extras.is_file():
         return model
-    description = copy.deepcopy(model._service_description)
+    description = Loader().load_service_model(service, "service-2")
     ExtrasProcessor().process(description, [json.loads(extras.read_text())])
     return ServiceModel(description, service)
 
