@@ -6,12 +6,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gbg_sandbox.machines import catalogue
 from gbg_sandbox.service import AwsError, Call, Handler
 from gbg_sandbox.services.ec2.images_api import ImageOperations
 from gbg_sandbox.services.ec2.imds import MetadataService
 from gbg_sandbox.services.ec2.instances_api import InstanceOperations
 from gbg_sandbox.services.ec2.network_api import NetworkOperations
-from gbg_sandbox.services.ec2.public_images import RELEASES, public_image
+from gbg_sandbox.services.ec2.public_images import public_images
 from gbg_sandbox.services.ec2.tags_api import TagOperations
 from gbg_sandbox.services.ec2.templates_api import TemplateOperations
 
@@ -59,7 +60,7 @@ class Ec2(InstanceOperations, ImageOperations, TemplateOperations, TagOperations
             self._ready.set()
 
     def _offer_public_images(self) -> None:
-        for image, snapshot in map(public_image, RELEASES):
+        for image, snapshot in public_images(catalogue.load(), self.engine.images_dir):
             self.state.images[image.id] = image
             self.state.snapshots[snapshot.id] = snapshot
 

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 TOKEN_SECONDS_LIMIT = 21600
 CREDENTIALS_SECONDS = 21600
 REFRESH_BEFORE = timedelta(minutes=10)
+POLL_SECONDS = 0.1
+"""how long the end of a server may take"""
 TREE_VERSIONS = ("latest", "2021-03-23", "2022-09-24", "2023-05-01", "2024-04-11")
 
 Tree = dict[str, Any]
@@ -52,7 +54,9 @@ class MetadataService:
     def serve(self, network: str) -> None:
         listener = self.cloud.machines.listen(network, METADATA_ADDRESS, 80)
         server = _Server(listener, network, self)
-        threading.Thread(target=server.serve_forever, name=f"imds {network}", daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(POLL_SECONDS,), name=f"imds {network}", daemon=True
+        ).start()
         self._servers[network] = server
 
     def stop_serving(self, network: str) -> None:
@@ -232,6 +236,7 @@ class MetadataService:
 
 class _Server(ThreadingMixIn, TCPServer):
     daemon_threads = True
+    block_on_close = False
 
     def __init__(self, listener: socket.socket, network: str, service: MetadataService) -> None:
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
@@ -247,6 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "EC2ws"
     sys_version = ""
     timeout = 30
+    disable_nagle_algorithm = True
 
     def do_PUT(self) -> None:
         instance = self._instance()
