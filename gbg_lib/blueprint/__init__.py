@@ -37,7 +37,7 @@ def template(part: int) -> str:
         return "\n".join(indent + line for line in (folder / name).read_text().splitlines())
 
     text = INCLUDE.sub(included, (folder / "template.yaml").read_text())
-    return json.dumps(yaml.load(text, Loader=TemplateLoader), separators=(",", ":"))  # noqa: S506
+    return json.dumps(yaml.load(text, Loader=TemplateLoader), separators=(",", ":"))
 
 
 class TemplateLoader(yaml.SafeLoader):
@@ -51,6 +51,7 @@ def _long_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str,
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
+        assert isinstance(node, yaml.MappingNode)
         value = loader.construct_mapping(node, deep=True)
     if name == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)

@@ -1,13 +1,17 @@
 """Custom resource: the blue/green deployment group that CloudFormation's own resource can't describe.
 
-On Update the Auto Scaling groups are left alone: after a release they are CodeDeploy's green ones. On Delete the
-green groups go too, for no stack knows them. Every way out of here answers CloudFormation.
+On Update the Auto Scaling groups are left alone: after a release they are CodeDeploy's green ones.
+On Delete the green groups go too, for no stack knows them. Every way out of here answers CloudFormation.
 """
+
+from __future__ import annotations
 
 import json
 import logging
 import time
 import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -24,13 +28,19 @@ class Refused(Exception):
 
 
 class DeploymentGroup:
-    def __init__(self, codedeploy, autoscaling, *, sleep=time.sleep, remaining_ms=lambda: 900_000):
+    def __init__(
+        self,
+        codedeploy: Any,
+        autoscaling: Any,
+        remaining_ms: Callable[[], int],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.codedeploy = codedeploy
         self.autoscaling = autoscaling
         self.sleep = sleep
         self.remaining_ms = remaining_ms
 
-    def create(self, wanted):
+    def create(self, wanted: Mapping[str, Any]) -> None:
         try:
             self._when_role_is_known(
                 self.codedeploy.create_deployment_group,
@@ -43,17 +53,19 @@ class DeploymentGroup:
             # The application belongs to this stack, so this is our own earlier try.
             self.update(wanted)
 
-    def update(self, wanted):
+    def update(self, wanted: Mapping[str, Any]) -> None:
         self._when_role_is_known(
             self.codedeploy.update_deployment_group,
             **settings(wanted),
             currentDeploymentGroupName=wanted["DeploymentGroupName"],
         )
 
-    def delete(self, application, name):
+    def delete(self, application: str, name: str) -> None:
         try:
-            answer = self.codedeploy.delete_deployment_group(applicationName=application, deploymentGroupName=name)
-            log.info("hooks not cleaned up: %s", answer.get("hooksNotCleanedUp", []))
+            kept = self.codedeploy.delete_deployment_group(
+                applicationName=application, deploymentGroupName=name
+            ).get("hooksNotCleanedUp")
+            log.info("hooks not cleaned up: %s", kept or "none")
         except ClientError as error:
             gone = ("ApplicationDoesNotExistException", "DeploymentGroupDoesNotExistException")
             if error.response["Error"]["Code"] not in gone:
@@ -67,22 +79,23 @@ class DeploymentGroup:
                 raise Refused(f"still being deleted: {', '.join(left)}; delete the stack again")
             self.sleep(10)
 
-    def _green(self, name):
+    def _green(self, name: str) -> list[dict[str, Any]]:
         pages = self.autoscaling.get_paginator("describe_auto_scaling_groups").paginate()
         groups = [group for page in pages for group in page["AutoScalingGroups"]]
         return [group for group in groups if group["AutoScalingGroupName"].startswith(f"CodeDeploy_{name}_")]
 
-    def _when_role_is_known(self, call, **arguments):
+    def _when_role_is_known(self, call: Callable[..., Any], **arguments: Any) -> None:
         for attempt in range(1, ROLE_TRIES + 1):
             try:
-                return call(**arguments)
+                call(**arguments)
+                return
             except self.codedeploy.exceptions.InvalidRoleException:
                 if attempt == ROLE_TRIES:
                     raise
                 self.sleep(10)
 
 
-def settings(wanted):
+def settings(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What creating and updating have in common. CloudFormation hands numbers over as strings."""
     ready = int(wanted["ReadyWaitMinutes"])
     return {
@@ -111,12 +124,12 @@ def settings(wanted):
     }
 
 
-def carry_out(event, group):
+def carry_out(event: Mapping[str, Any], group: DeploymentGroup) -> dict[str, Any]:
     """The answer to one request, whatever happens."""
     wanted = event.get("ResourceProperties", {})
     identity = f"{wanted.get('ApplicationName')}/{wanted.get('DeploymentGroupName')}"
     former = event.get("PhysicalResourceId", identity)
-    outcome = {"Status": "SUCCESS", "PhysicalResourceId": former, "Data": {}}
+    outcome: dict[str, Any] = {"Status": "SUCCESS", "PhysicalResourceId": former, "Data": {}}
     try:
         kind = event["RequestType"]
         if kind == "Delete":
@@ -134,20 +147,21 @@ def carry_out(event, group):
     return outcome
 
 
-def answer(event, outcome, open_url=urllib.request.urlopen):
+def answer(
+    event: Mapping[str, Any],
+    outcome: Mapping[str, Any],
+    open_url: Callable[..., Any] = urllib.request.urlopen,
+) -> None:
     """Put the outcome where CloudFormation waits for it."""
     asked = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
-    body = json.dumps(asked | outcome).encode()
+    body = json.dumps({**asked, **outcome}).encode()
     request = urllib.request.Request(event["ResponseURL"], body, {"Content-Type": ""}, method="PUT")
     with open_url(request, timeout=30):
         log.info("answered %s", outcome["Status"])
 
 
-def handler(event, context):
+def handler(event: Mapping[str, Any], context: Any) -> None:
     log.info("%s %s", event.get("RequestType"), event.get("PhysicalResourceId", ""))
-    group = DeploymentGroup(
-        boto3.client("codedeploy"),
-        boto3.client("autoscaling"),
-        remaining_ms=context.get_remaining_time_in_millis,
-    )
+    codedeploy, autoscaling = boto3.client("codedeploy"), boto3.client("autoscaling")
+    group = DeploymentGroup(codedeploy, autoscaling, context.get_remaining_time_in_millis)
     answer(event, carry_out(event, group))

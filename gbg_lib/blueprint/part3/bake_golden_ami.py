@@ -1,8 +1,8 @@
 """CodePipeline action: bake a golden AMI and pin the fleet to it.
 
-One look an invocation: the first starts the bake and hands its execution id back as continuation token, each later
-one follows that very bake. The image comes from that execution's outputs, never from a parameter that another bake
-may have written. Whatever goes wrong is reported, for a job without an answer stays open for hours.
+One look an invocation: the first starts the bake and hands its execution id back as continuation token,
+each later one follows that very bake. The image comes from that execution's outputs, never from a parameter
+that another bake may have written. Whatever goes wrong is reported: a job without an answer stays open for hours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUCCEEDED = {"Success", "CompletedWithSuccess"}
 FAILED = {"TimedOut", "Cancelled", "Failed", "Rejected", "ChangeCalendarOverrideRejected"}
 FAILED |= {"CompletedWithFailure", "Exited"}
 LONGEST = timedelta(hours=4)
-"""more than the time limits of the document's steps together; an unknown status counts as running until then"""
+"""more than the document's steps may take together; an unknown status counts as running until then"""
 
 
 class BakeFailed(Exception):
@@ -89,11 +89,22 @@ class Fleet:
         self.name = name
 
     def pin(self, image: str, bake: str, release: str) -> dict[str, str]:
-        """Write a template version with this image, once, and pin the group to it."""
+        """Write a template version with this image, once, and pin the group to it.
+
+        A second delivery of the same job finds the version that the first one wrote.
+        """
         group = self._group()
         name, template = group["AutoScalingGroupName"], group["LaunchTemplate"]["LaunchTemplateId"]
-        current = group["LaunchTemplate"].get("Version", "")
-        version, former = self._written(template, bake) or self._write(template, name, current, image, bake, release)
+        current = group["LaunchTemplate"].get("Version", "none")
+        if not current.isdecimal():
+            raise BakeFailed(f"{name} is on version {current}; pin it to a numbered one")
+        version, made = self._written(template, bake) or self._write(
+            template, name, current, image, bake, release
+        )
+        if made["group"] != name or current not in (made["former"], version):
+            raise BakeFailed(
+                f"version {version} follows {made['former']} of {made['group']}; {name} is on {current}"
+            )
         if current != version:
             self.autoscaling.update_auto_scaling_group(
                 AutoScalingGroupName=name,
@@ -103,7 +114,7 @@ class Fleet:
             "ImageId": image,
             "LaunchTemplateId": template,
             "LaunchTemplateVersion": version,
-            "FormerLaunchTemplateVersion": former,
+            "FormerLaunchTemplateVersion": made["former"],
             "AutoScalingGroupName": name,
             "AutomationExecutionId": bake,
         }
@@ -115,25 +126,25 @@ class Fleet:
         names = [group["name"] for group in answer["deploymentGroupInfo"].get("autoScalingGroups", [])]
         if len(names) != 1:
             raise BakeFailed(f"{self.name} has {len(names)} Auto Scaling groups; a release needs exactly one")
-        groups = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=names)["AutoScalingGroups"]
-        if not groups or "LaunchTemplate" not in groups[0]:
+        found = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=names)[
+            "AutoScalingGroups"
+        ]
+        if not found or "LaunchTemplate" not in found[0]:
             raise BakeFailed(f"{names[0]} is gone or has no launch template of its own")
-        return dict(groups[0])
+        return dict(found[0])
 
-    def _written(self, template: str, bake: str) -> tuple[str, str] | None:
-        """The version that an earlier delivery of this job wrote, and the one before it."""
-        pages = self.ec2.get_paginator("describe_launch_template_versions").paginate(LaunchTemplateId=template)
-        for version in (version for page in pages for version in page["LaunchTemplateVersions"]):
-            made = made_by(version.get("VersionDescription", ""))
-            if made.get("bake") == bake:
-                return str(version["VersionNumber"]), made["former"]
+    def _written(self, template: str, bake: str) -> tuple[str, dict[str, str]] | None:
+        pages = self.ec2.get_paginator("describe_launch_template_versions")
+        for page in pages.paginate(LaunchTemplateId=template):
+            for version in page["LaunchTemplateVersions"]:
+                made = made_by(version.get("VersionDescription", ""))
+                if made.get("bake") == bake:
+                    return str(version["VersionNumber"]), made
         return None
 
     def _write(
         self, template: str, group: str, current: str, image: str, bake: str, release: str
-    ) -> tuple[str, str]:
-        if not current.isdecimal():
-            raise BakeFailed(f"{group} is on version {current or 'none'}; pin it to a numbered one")
+    ) -> tuple[str, dict[str, str]]:
         made = {"release": release, "bake": bake, "group": group, "former": current}
         answer = self.ec2.create_launch_template_version(
             LaunchTemplateId=template,
@@ -142,7 +153,7 @@ class Fleet:
             VersionDescription=json.dumps(made, separators=(",", ":")),
             LaunchTemplateData={"ImageId": image},
         )
-        return str(answer["LaunchTemplateVersion"]["VersionNumber"]), current
+        return str(answer["LaunchTemplateVersion"]["VersionNumber"]), made
 
 
 def made_by(description: str) -> dict[str, str]:
@@ -168,12 +179,14 @@ def act(job: Mapping[str, Any], bake: Bake, fleet: Fleet, now: datetime) -> dict
                 "continuationToken": execution_id,
                 "executionDetails": {"externalExecutionId": execution_id, "summary": f"baking: {step}"},
             }
+        packages = output(execution, "fingerprint.Output").strip()
         variables = fleet.pin(output(execution, "createImage.ImageId"), execution_id, release["release"])
+        variables["PackagesFingerprint"] = packages
     except Exception as error:
         error.add_note(execution_id)
         raise
     return {
-        "outputVariables": variables | {"PackagesFingerprint": output(execution, "fingerprint.Output").strip()},
+        "outputVariables": variables,
         "executionDetails": {
             "externalExecutionId": execution_id,
             "summary": f"{variables['ImageId']}, template version {variables['LaunchTemplateVersion']}",

@@ -1,8 +1,8 @@
 """After a release that ended badly: the fleet that serves goes back to its former launch template version.
 
-The golden AMI action left in the version's description which release wrote it, for which group, after which version.
-Only that group, and only while it still is on that version, is put back: a green group that already serves has
-another name and stays as it is.
+The golden AMI action left in the version's description which release wrote it, for which group, after which
+version. Only that group, and only while it still is on that version, is put back: a green group that already
+serves has another name and stays as it is.
 """
 
 from __future__ import annotations
