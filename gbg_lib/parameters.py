@@ -43,9 +43,9 @@ class Parameters(BaseModel):
         "10.0.0.0/16", "address range of the VPC", [BASE], pattern=r"^\d{1,3}(\.\d{1,3}){3}/(1[6-9]|2[0-4])$"
     )
     instance_type: str = _parameter("t3.small", "EC2 instance type of fleet and builder (x86_64)", [BASE])
-    fleet_size: int = _parameter(2, "instances in the fleet", [BASE], ge=1, le=100)
-    fleet_min_size: int = _parameter(2, "instances at the least", [BASE], ge=1, le=100)
-    fleet_max_size: int = _parameter(4, "instances at the most", [BASE], ge=2, le=200)
+    instance_count: int = _parameter(
+        2, "instances in the fleet; it may grow to twice as many under load", [BASE], ge=1, le=100
+    )
     os_release: str = _parameter(
         "2023.9.20251117",
         "Amazon Linux 2023 release that golden AMIs are brought to",

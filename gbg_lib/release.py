@@ -106,7 +106,7 @@ def targets(aws: Aws, deployment_id: str) -> list[Target]:
 
 
 def require_succeeded(aws: Aws, release: Release) -> Release:
-    """The release, when it succeeded. Raises ReleaseFailed down to machine, event, script and last log line."""
+    """The release, when it succeeded. Raises ReleaseFailed: machine, event, script, log."""
     if release.status == "Succeeded":
         return release
     failed = next((action for action in release.actions if action.status == "Failed"), None)

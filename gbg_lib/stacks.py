@@ -107,6 +107,12 @@ class Stacks:
         found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)
         return str(found["Stacks"][0]["StackStatus"])
 
+    def status_or_none(self, stack: str) -> str | None:
+        try:
+            return self.status(stack)
+        except NotThere:
+            return None
+
     def outputs(self, stack: str) -> dict[str, str]:
         """Raises NotThere."""
         found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]

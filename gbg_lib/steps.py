@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -133,14 +134,10 @@ class PipelineStack(Step):
     """Runbook 03: the pipeline that every later push sets in motion. Takes Part 1's outputs by itself."""
 
     def plan(self) -> StackPlan:
-        wanted = blueprint.parameters(3)
+        template = blueprint.template(3)
         values = template_parameters(self.parameters, PIPELINE) | self.base
-        return self.stacks.plan(
-            self.pipeline_stack,
-            blueprint.template(3),
-            {name: value for name, value in values.items() if name in wanted},
-            self.tags,
-        )
+        taken = {name: values[name] for name in json.loads(template)["Parameters"] if name in values}
+        return self.stacks.plan(self.pipeline_stack, template, taken, self.tags)
 
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
         return self.stacks.apply(plan)
@@ -221,12 +218,16 @@ class ReleaseRun(PipelineStack):
 
 
 def template_parameters(parameters: Parameters, runbook: str) -> dict[str, str]:
-    """The values that a runbook's template takes, under the template's names (`fleet_size` → `FleetSize`)."""
-    return {
+    """The values that a runbook's template takes, under the template's names (`vpc_cidr` → `VpcCidr`)."""
+    values = {
         "".join(word.title() for word in name.split("_")): str(getattr(parameters, name))
         for name in names_for(runbook)
         if name not in NOT_FOR_TEMPLATES
     }
+    if runbook == BASE:
+        count = int(values.pop("InstanceCount"))
+        values |= {"FleetSize": str(count), "FleetMinSize": str(count), "FleetMaxSize": str(2 * count)}
+    return values
 
 
 def deployment_exists(step: Step) -> bool:

@@ -1,0 +1,48 @@
+"""The papermill engine of this project: tells which cell runs and under which heading.
+
+Schedulers that know papermill get it with `papermill --engine gbg` (an entry point of this package).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from papermill.engines import NBClientEngine, papermill_engines
+
+ENGINE = "gbg"
+
+
+class GbgEngine(NBClientEngine):  # type: ignore[misc]
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        gbg_progress: Callable[[int, int, str], None] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """`gbg_progress(cell, cells, heading)` is called before each code cell."""
+        started = nb_man.cell_start
+
+        def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> Any:
+            if gbg_progress is not None and cell.cell_type == "code" and cell_index is not None:
+                gbg_progress(cell_index + 1, len(nb_man.nb.cells), heading_of(nb_man.nb.cells, cell_index))
+            return started(cell, cell_index, **more)
+
+        nb_man.cell_start = cell_start
+        return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+
+def heading_of(cells: list[Any], index: int) -> str:
+    """The nearest heading above a cell."""
+    for cell in reversed(cells[: index + 1]):
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if line.startswith("#"):
+                    return str(line.lstrip("# "))
+    return ""
+
+
+def register() -> None:
+    papermill_engines.register(ENGINE, GbgEngine)

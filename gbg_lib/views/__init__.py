@@ -1,0 +1,31 @@
+"""What a reader sees: tables, pictures, live lines. Only here are pandas, matplotlib and IPython imported.
+
+Every view leaves a static form in a saved notebook.
+"""
+
+from gbg_lib.views.live import show_release, show_stack
+from gbg_lib.views.stages import stages_picture
+from gbg_lib.views.tables import (
+    actions_table,
+    checks_table,
+    fleets_table,
+    lifecycle_table,
+    outputs_table,
+    parameters_table,
+    plan_table,
+    release_table,
+)
+
+__all__ = [
+    "actions_table",
+    "checks_table",
+    "fleets_table",
+    "lifecycle_table",
+    "outputs_table",
+    "parameters_table",
+    "plan_table",
+    "release_table",
+    "show_release",
+    "show_stack",
+    "stages_picture",
+]
