@@ -2,7 +2,7 @@
 
 One look an invocation: the first starts the bake and hands its execution id back as continuation token,
 each later one follows that very bake. The image comes from that execution's outputs, never from a parameter
-that another bake may have written. Whatever goes wrong is reported: a job without an answer stays open for hours.
+that another bake may have written. Whatever goes wrong is reported: an unanswered job stays open for hours.
 """
 
 from __future__ import annotations
