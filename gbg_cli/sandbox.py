@@ -72,7 +72,7 @@ def status(deployment: str, as_json: bool) -> None:
         return
     for key, value in facts.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        out.print(f"[bold]{key:17}[/bold] {shown if shown not in (None, '') else '–'}")
+        out.print(f"[bold]{key:17}[/bold] {shown if shown not in (None, '') else '-'}")
 
 
 def _facts(found: Home, running: Running, deployment: str) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""Parameters: one schema, strict, with the nearest name in every refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gbg_lib.errors import MisuseError, ParameterError
+from gbg_lib.parameters import EVERY, Parameters, load_file, names_for, parameters_cell, parse_assignments
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_mistyped_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ParameterError) as refused:
+        parse_assignments(["instance_cuont=3"])
+    assert "instance_cuont" in refused.value.what
+    assert "instance_count" in refused.value.try_this
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("instance_count=three", "a whole number"),
+        ("instance_count=0", "from 1"),
+        ("cloud=azure", "one of sandbox, aws"),
+        ("deployment=My Name", "like"),
+        ("os_release=latest", "like"),
+        ("vpc_cidr=10.0.0.0", "like"),
+        ("instance_count", "name=value"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_the_right_kind(assignment: str, words: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        parse_assignments([assignment])
+    assert words in refused.value.try_this
+
+
+def test_a_files_error_names_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("cloud: sandbox\n\ninstance_cuont: 3\n")
+    with pytest.raises(ParameterError) as refused:
+        load_file(file)
+    assert refused.value.where == f"{file}:3"
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "cloud: [\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(ParameterError):
+        load_file(file)
+
+
+def test_a_missing_file_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError):
+        load_file(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "parameters").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_kept_file_fits_the_schema(path: Path) -> None:
+    assert load_file(path)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "runbooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_runbooks_parameters_cell_is_the_schemas(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.source for cell in cells] == [parameters_cell(path.stem[:2])]
+
+
+def test_defaults_are_valid_and_every_parameter_is_read_by_a_runbook() -> None:
+    defaults = Parameters()
+    for name in Parameters.model_fields:
+        assert any(name in names_for(runbook) for runbook in EVERY), name
+    namespace: dict[str, object] = {}
+    exec(parameters_cell("01"), namespace)
+    assert Parameters.from_cell(namespace) == defaults
