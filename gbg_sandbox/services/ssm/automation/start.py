@@ -64,8 +64,10 @@ def assume_role(document: AutomationDocument, values: Mapping[str, Any]) -> str:
 
 def check_role(cloud: Cloud, caller: Principal, role: str, execution_id: str) -> None:
     """The caller must be allowed to pass the role, and the role must trust Systems Manager."""
-    if caller.kind != "aws":
+    try:
         cloud.authorise(caller, "iam:PassRole", role, {"iam:PassedToService": SERVICE_PRINCIPAL})
+    except AwsError as error:
+        raise AwsError("AccessDeniedException", error.message) from error
     try:
         cloud.assume(
             role,
