@@ -76,7 +76,7 @@ def _tagged(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {suffix if suffix in PLAIN_TAGS else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _tagged)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _tagged)
 
 
 def read_document(text: str) -> dict[str, Any]:

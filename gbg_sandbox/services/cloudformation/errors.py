@@ -69,11 +69,11 @@ def reason(error: BaseException) -> str:
 
 
 def _client_reason(error: ClientError) -> str:
-    answer: dict[str, Any] = error.response
-    said = answer.get("Error", {})
-    meta = answer.get("ResponseMetadata", {})
+    answer: Any = error.response
+    said, meta = answer.get("Error", {}), answer.get("ResponseMetadata", {})
+    status = meta.get("HTTPStatusCode")
     text = (
-        f"{said.get('Message', '')} (Service: {error.operation_name}, Status Code: {meta.get('HTTPStatusCode')}, "
+        f"{said.get('Message', '')} (Operation: {error.operation_name}, Status Code: {status}, "
         f"Request ID: {meta.get('RequestId', '')})"
     )
     return (

@@ -1,7 +1,7 @@
 """CloudFormation's functions: their evaluation, and the checks that need no stack.
 
-Values that are known only after something has been created are `AFTER_APPLY`, the text that AWS shows in change
-sets; functions over it stay unknown.
+Values that are known only after something has been created are `AFTER_APPLY`, the text that AWS shows in
+change sets; functions over it stay unknown.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
 
@@ -130,7 +130,7 @@ class Evaluator:
         if not isinstance(argument, list) or not least <= len(argument) <= most:
             span = f"{least} and {most}" if most > least else "one"
             raise TemplateError(
-                f"Template error: every {name} object requires a list of {span} boolean parameters; see {path}"
+                f"Template error: every {name} object needs a list of {span} conditions; see {path}"
             )
         return [self.condition(item, f"{path}/{name}/{index}") for index, item in enumerate(argument)]
 
@@ -185,7 +185,8 @@ class Evaluator:
             if name in variables:
                 found = variables[name]
             elif "." in name:
-                found = self.scope.attribute(*name.split(".", 1), path)
+                logical_id, _, attribute = name.partition(".")
+                found = self.scope.attribute(logical_id, attribute, path)
             else:
                 found = self.scope.ref(name, path)
             if isinstance(found, (list, dict, NoValue)):
@@ -226,7 +227,8 @@ class Evaluator:
         if not isinstance(text, str) or not isinstance(delimiter, str) or not delimiter:
             raise TemplateError(
                 "Template error: every Fn::Split object requires two parameters, "
-                "(1) a string delimiter and (2) a string to be split or a function that returns a string to be split."
+                "(1) a string delimiter and (2) a string to be split or a function that returns "
+                "a string to be split."
             )
         return text.split(delimiter)
 
@@ -293,8 +295,9 @@ def _sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
 
 def _join_needs() -> TemplateError:
     return TemplateError(
-        "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of "
-        "strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
+        "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and "
+        "(2) a list of strings to be joined or a function that returns a list of strings (such "
+        "as Fn::GetAZs) to be joined."
     )
 
 
@@ -322,7 +325,7 @@ FUNCTIONS: dict[str, Callable[[Evaluator, Any, str], Any]] = {
 
 
 def names_in(value: Any) -> Iterator[tuple[str, str]]:
-    """Every name that a value mentions: ("Ref", name), ("GetAtt", "resource.attribute"), ("Condition", name)."""
+    """Every name mentioned: ("Ref", name), ("GetAtt", "resource.attribute"), ("Condition", name)."""
     if isinstance(value, list):
         for item in value:
             yield from names_in(item)

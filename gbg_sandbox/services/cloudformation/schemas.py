@@ -42,7 +42,8 @@ class ResourceSchema:
     def __init__(self, type_name: str, raw: Mapping[str, Any]) -> None:
         self.type = type_name
         self.raw = raw
-        self.create_only = [_pointer(text) for text in raw.get("createOnlyProperties", ())]
+        custom = type_name.startswith("Custom::") or type_name == CUSTOM_RESOURCE
+        self.create_only = [] if custom else [_pointer(text) for text in raw.get("createOnlyProperties", ())]
         self.conditional = [_pointer(text) for text in raw.get("conditionalCreateOnlyProperties", ())]
         self.read_only = [_pointer(text) for text in raw.get("readOnlyProperties", ())]
 
@@ -69,7 +70,7 @@ class ResourceSchema:
         return bool(self.raw["properties"]["Tags"].get("type") == "object")
 
     def recreation(self, name: str, old: Any, new: Any) -> str:
-        """Never, Conditionally or Always: what changing the top-level property `name` does to the resource."""
+        """Whether changing a top-level property recreates the resource: Never, Conditionally, Always."""
         for pointers, answer in ((self.create_only, "Always"), (self.conditional, "Conditionally")):
             for pointer in pointers:
                 if pointer[0] == name and _at(old, pointer[1:]) != _at(new, pointer[1:]):
@@ -81,7 +82,7 @@ class ResourceSchema:
         return list(self._problems(self.raw, properties, ""))
 
     def coerced(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """The properties with numbers, booleans and text as the schema types them (parameters are all text)."""
+        """The properties with numbers, booleans and text as the schema types them."""
         result: dict[str, Any] = self._coerced(self.raw, properties)
         return result
 
@@ -126,7 +127,7 @@ class ResourceSchema:
         kind = node.get("type")
         if isinstance(value, dict):
             known = node.get("properties", {})
-            inner = next(iter(node.get("patternProperties", {}).values()), {})
+            inner: Mapping[str, Any] = next(iter(node.get("patternProperties", {}).values()), {})
             return {key: self._coerced(known.get(key, inner), item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._coerced(node.get("items", {}), item) for item in value]
