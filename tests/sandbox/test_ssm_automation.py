@@ -215,9 +215,10 @@ def test_parameters_are_checked_against_the_document(bench: Bench) -> None:
         "Name": {"type": "String", "default": "a"},
     }
     bench.document(sleep(), parameters=parameters)
-    for given in ({}, {"Size": ["3"]}, {"Size": ["x"]}, {"Size": ["1"], "Nmae": ["b"]}):
+    wrong: list[dict[str, list[str]]] = [{}, {"Size": ["3"]}, {"Size": ["x"]}, {"Size": ["1"], "Nmae": ["b"]}]
+    for given in wrong:
         with pytest.raises(ClientError, match="InvalidAutomationExecutionParametersException"):
-            bench.begin(**given)
+            bench.ssm.start_automation_execution(DocumentName="doc", Parameters=given)
     assert bench.run(Size=["2"])["Parameters"] == {"Size": ["2"], "Name": ["a"]}
 
 
