@@ -47,7 +47,7 @@ class Parameters(BaseModel):
         2, "instances in the fleet; it may grow to twice as many under load", [BASE], ge=1, le=100
     )
     os_release: str = _parameter(
-        "2023.9.20251117",
+        "2023.12.20260710",
         "Amazon Linux 2023 release that golden AMIs are brought to",
         [BASE],
         pattern=r"^2023\.\d+\.\d{8}$",
