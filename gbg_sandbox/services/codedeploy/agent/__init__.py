@@ -1,0 +1,1 @@
+"""The CodeDeploy agent as machines install it: its program, its unit and its installers."""
