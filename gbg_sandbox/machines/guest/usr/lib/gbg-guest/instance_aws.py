@@ -7,6 +7,7 @@ Signature: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import http.client
@@ -206,6 +207,12 @@ def _query_string(query: Mapping[str, str]) -> str:
     return "&".join(f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query))
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """The machine's trust store; reading it takes longer than a call."""
+    return ssl.create_default_context()
+
+
 def request(
     service: str,
     method: str,
@@ -220,7 +227,7 @@ def request(
     """One signed HTTPS request, checked against the machine's trust store. Raises OSError."""
     host = host or f"{service}.{region()}.amazonaws.com"
     signed = signed_headers(service, method, host, path, query or {}, headers or {}, body)
-    connection = http.client.HTTPSConnection(host, timeout=timeout, context=ssl.create_default_context())
+    connection = http.client.HTTPSConnection(host, timeout=timeout, context=_trust())
     try:
         target = f"{path}?{_query_string(query)}" if query else path
         connection.request(method, target, body=body, headers=signed)
