@@ -56,7 +56,7 @@ def _machines() -> list[Check]:
             f"machines ({finding.kind})",
             finding.works or works,
             "works" if finding.works else finding.reason,
-            finding.try_this,
+            finding.way_out,
         )
         for finding in findings
     ]

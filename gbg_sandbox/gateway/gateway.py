@@ -154,7 +154,9 @@ class Gateway:
             raise AwsError("UnknownOperationException", f"{service} has no operation {error}", 400) from error
 
     def _perform(self, operation: models.Operation, params: dict[str, Any], call: Call) -> Response:
-        service: Service = self.cloud.services[operation.service]
+        service: Service | None = self.cloud.services.get(operation.service)
+        if service is None:
+            raise _refusal(operation)
         handler = service.handler(operation.name)
         if handler is None and operation.name not in service.forwards:
             raise _refusal(operation)

@@ -1,0 +1,292 @@
+"""What runs: a proxy for each load balancer that listens, a watcher for each target, draining.
+
+The deregistration delay passes on the scaled clock, but requests in flight are real work: they get the delay
+in real seconds, and the target is `draining` as long as one is left.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gbg_sandbox.events import Event
+from gbg_sandbox.service import AwsError
+from gbg_sandbox.services.elbv2.health import check, judge
+from gbg_sandbox.services.elbv2.proxy import Proxy
+from gbg_sandbox.services.elbv2.proxy_config import Backend, Plan, Route, Server
+from gbg_sandbox.services.elbv2.state import NOT_IN_USE, Key, LoadBalancer, Records, Target, TargetGroup
+
+if TYPE_CHECKING:
+    from gbg_sandbox.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+LEAST_INTERVAL_SECONDS = 0.25
+"""real time between two checks of a target, however fast the clock"""
+GONE = ("stopping", "stopped", "shutting-down", "terminated")
+
+
+class Engine:
+    def __init__(self, cloud: Cloud, records: Records, lock: threading.RLock) -> None:
+        self._cloud = cloud
+        self._records = records
+        self._lock = lock
+        self._proxies: dict[str, list[Proxy]] = defaultdict(list)
+        """oldest first; the last one takes new connections"""
+        self._building = threading.Lock()
+        self._built = 0
+        self._stopped = False
+
+    def start(self) -> None:
+        self._cloud.events.subscribe(self._read)
+
+    def stop(self) -> None:
+        with self._building, self._lock:
+            self._stopped = True
+            everything = list(self._proxies)
+        for arn in everything:
+            self.end(arn)
+
+    def proxies(self, load_balancer_arn: str) -> list[Proxy]:
+        with self._lock:
+            return list(self._proxies[load_balancer_arn])
+
+    def apply_rules(self, load_balancer: LoadBalancer) -> None:
+        """Let a new proxy take over with the load balancer's present rules. Raises AwsError."""
+        with self._building:
+            if self._stopped:
+                raise AwsError("ServiceUnavailable", "the sandbox is stopping", 503)
+            plan = self._plan(load_balancer)
+            self._built += 1
+            folder = self._cloud.state_dir / "elbv2" / f"{load_balancer.id}-{self._built}"
+            proxy = Proxy(self._cloud, folder, load_balancer.socket, load_balancer.vpc_id, plan)
+            with self._lock:
+                former = [one for one in self._proxies[load_balancer.arn] if one.retired_at is None]
+                self._proxies[load_balancer.arn].append(proxy)
+            for one in former:
+                try:
+                    one.retire()
+                except OSError as error:
+                    log.warning("the former proxy of %s is gone: %s", load_balancer.name, error)
+        self.refresh()
+
+    def end(self, load_balancer_arn: str) -> None:
+        """Stop listening at once."""
+        with self._lock:
+            ended = self._proxies.pop(load_balancer_arn, [])
+        for proxy in ended:
+            proxy.end()
+            shutil.rmtree(proxy.folder, ignore_errors=True)
+
+    def refresh(self) -> None:
+        """Let targets of groups that came into use begin, and those of groups out of use rest."""
+        with self._lock:
+            groups = list(self._records.groups.values())
+            for group in groups:
+                used = bool(self._records.users(group.arn))
+                for target in group.targets.values():
+                    if used and target.reason == NOT_IN_USE[0]:
+                        self._begin(group, target)
+                    elif not used and target.state not in ("unused", "draining"):
+                        target.rest(*NOT_IN_USE)
+        for group in groups:
+            self.push(group.arn)
+
+    def register(self, group: TargetGroup, targets: Sequence[Target]) -> None:
+        with self._lock:
+            for target in targets:
+                known = group.targets.get(target.key)
+                if known is not None and known.state != "draining":
+                    continue
+                group.targets[target.key] = target
+                if self._records.users(group.arn):
+                    self._begin(group, target)
+        self.push(group.arn)
+
+    def deregister(self, group: TargetGroup, keys: Sequence[Key]) -> None:
+        with self._lock:
+            for key in keys:
+                target = group.targets.get(key)
+                if target is None or target.state == "draining":
+                    continue
+                if target.state == "unused":
+                    del group.targets[key]
+                    continue
+                target.round += 1
+                target.move(
+                    "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
+                )
+                self._tell(group, target)
+                self._cloud.spawn(f"drain {target.server}", self._drain, group, target, target.round)
+        self.push(group.arn)
+
+    def push(self, group_arn: str) -> None:
+        """Tell the proxies how the group's targets stand."""
+        with self._lock:
+            proxies = [proxy for kept in self._proxies.values() for proxy in kept if proxy.serves(group_arn)]
+        for proxy in proxies:
+            try:
+                proxy.sync(self._servers)
+            except OSError as error:
+                log.warning("a proxy could not be told about %s: %s", group_arn, error)
+
+    def look_after(self, load_balancer: LoadBalancer) -> list[tuple[Proxy, list[dict[str, str]]]]:
+        """Each proxy's counters.
+
+        Finishes deletions that had to wait, ends former proxies that are done, starts anew one that died.
+        """
+        read: list[tuple[Proxy, list[dict[str, str]]]] = []
+        for proxy in self.proxies(load_balancer.arn):
+            try:
+                read.append((proxy, proxy.rows()))
+                proxy.sync(self._servers)
+                if proxy.finished():
+                    self._dismiss(load_balancer, proxy)
+            except OSError as error:
+                self._dismiss(load_balancer, proxy)
+                if proxy.retired_at is None:
+                    self._revive(load_balancer, error)
+        return read
+
+    def _dismiss(self, load_balancer: LoadBalancer, proxy: Proxy) -> None:
+        with self._lock:
+            kept = self._proxies[load_balancer.arn]
+            if proxy in kept:
+                kept.remove(proxy)
+        proxy.end()
+        shutil.rmtree(proxy.folder, ignore_errors=True)
+
+    def _revive(self, load_balancer: LoadBalancer, error: OSError) -> None:
+        with self._lock:
+            gone = load_balancer.listener is None or load_balancer.arn not in self._records.load_balancers
+        if gone or self._cloud.clock.stopped:
+            return
+        detail = {"loadBalancer": load_balancer.name, "error": str(error)}
+        self._cloud.events.publish("gbg.sandbox", "Load Balancer Restarted", detail, [load_balancer.arn])
+        self.apply_rules(load_balancer)
+
+    def _plan(self, load_balancer: LoadBalancer) -> Plan:
+        with self._lock:
+            assert load_balancer.listener is not None
+            groups = [self._records.group(arn) for arn in load_balancer.target_groups()]
+            routes = [Route(rule.conditions, rule.actions[0]) for rule in load_balancer.listener.rules]
+            idle = int(load_balancer.attributes["idle_timeout.timeout_seconds"])
+        backends = [
+            Backend(
+                one.backend, one.arn, one.attributes["load_balancing.algorithm.type"], self._servers(one.arn)
+            )
+            for one in groups
+        ]
+        drop = load_balancer.attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+        return Plan(idle, drop, tuple(routes), tuple(backends))
+
+    def _servers(self, group_arn: str) -> tuple[Server, ...]:
+        """How the proxies are to see a group: with no healthy target, all but draining ones get requests."""
+        with self._lock:
+            group = self._records.groups.get(group_arn)
+            targets = list(group.targets.values()) if group else []
+            network = group.vpc_id if group else ""
+            any_healthy = any(target.state == "healthy" for target in targets)
+            states = {"healthy": "ready", "draining": "drain"}
+            otherwise = "maint" if any_healthy else "ready"
+            found = [(one, states.get(one.state, otherwise)) for one in targets if one.state != "unused"]
+        reach = self._cloud.machines.reach
+        return tuple(Server(one.server, reach(network, one.address), one.port, state) for one, state in found)
+
+    def _begin(self, group: TargetGroup, target: Target) -> None:
+        target.begin()
+        self._tell(group, target)
+        self._cloud.spawn(f"watch {target.server}", self._watch, group, target, target.round)
+
+    def _watch(self, group: TargetGroup, target: Target, round_: int) -> None:
+        """Check a target until its round is over."""
+
+        while True:
+            with self._lock:
+                if target.round != round_:
+                    return
+                path, matcher, limit = group.health_path, group.matcher, group.timeout_seconds
+                interval = self._cloud.clock.real_seconds(group.interval_seconds)
+                port = target.port if group.health_port == "traffic-port" else int(group.health_port)
+            result = check(
+                lambda address, number, seconds: self._cloud.machines.connect(
+                    group.vpc_id, address, number, seconds
+                ),
+                target.address,
+                port,
+                path,
+                matcher,
+                limit,
+            )
+            with self._lock:
+                if target.round != round_:
+                    return
+                changed = judge(target, result, group.healthy_threshold, group.unhealthy_threshold)
+                if changed:
+                    self._tell(group, target)
+            if changed:
+                self.push(group.arn)
+            self._cloud.clock.pause(max(interval, LEAST_INTERVAL_SECONDS))
+
+    def _drain(self, group: TargetGroup, target: Target, round_: int) -> None:
+        delay = group.deregistration_delay
+        deadline = time.monotonic() + delay
+        self._cloud.clock.sleep(delay)
+        while self._in_flight(group, target) and time.monotonic() < deadline:
+            self._cloud.clock.pause(0.1)
+        with self._lock:
+            if group.targets.get(target.key) is target and target.round == round_:
+                del group.targets[target.key]
+                target.rest("Target.NotRegistered", "Target is not registered to the target group")
+                self._tell(group, target)
+        self.push(group.arn)
+
+    def _in_flight(self, group: TargetGroup, target: Target) -> int:
+        with self._lock:
+            proxies = [proxy for kept in self._proxies.values() for proxy in kept if proxy.serves(group.arn)]
+        try:
+            return sum(proxy.in_flight(group.backend, target.server) for proxy in proxies)
+        except OSError:
+            return 0
+
+    def _read(self, event: Event) -> None:
+        if event.source == "aws.ec2" and event.detail_type == "EC2 Instance State-change Notification":
+            self._instance_changed(event.detail["instance-id"], event.detail["state"])
+
+    def _instance_changed(self, instance_id: str, state: str) -> None:
+        with self._lock:
+            groups = [
+                group
+                for group in self._records.groups.values()
+                if any(key[0] == instance_id for key in group.targets)
+            ]
+            for group in groups:
+                for target in [one for key, one in group.targets.items() if key[0] == instance_id]:
+                    self._follow(group, target, state)
+        for group in groups:
+            self.push(group.arn)
+
+    def _follow(self, group: TargetGroup, target: Target, state: str) -> None:
+        if state in GONE and target.state != "unused":
+            target.rest("Target.InvalidState", f"Target is in the {state} state")
+            self._tell(group, target)
+        if state == "terminated":
+            del group.targets[target.key]
+        elif state == "running" and target.reason == "Target.InvalidState":
+            self._begin(group, target)
+
+    def _tell(self, group: TargetGroup, target: Target) -> None:
+        detail = {
+            "targetGroup": group.name,
+            "instance-id": target.instance_id,
+            "port": target.port,
+            "state": target.state,
+            "reason": target.reason,
+            "description": target.description,
+        }
+        self._cloud.events.publish("gbg.sandbox", "Target Health Change", detail, [group.arn])
