@@ -27,7 +27,9 @@ from gbg_sandbox.services import load_services
 
 log = logging.getLogger(__name__)
 
-HOST_CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+HOST_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+MACHINE_CA_BUNDLE = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+"""where Amazon Linux keeps it; the other places are links to it"""
 
 
 class Cloud:
@@ -178,6 +180,5 @@ class Cloud:
 
     def _site_files(self) -> dict[str, bytes]:
         """What this sandbox adds to every machine: its certificate authority among the trusted ones."""
-        bundle = b"".join(Path(path).read_bytes() for path in HOST_CA_BUNDLES[:1] if os.access(path, os.R_OK))
-        bundle += self.authority.certificate_pem
-        return dict.fromkeys(HOST_CA_BUNDLES, bundle)
+        bundle = Path(HOST_CA_BUNDLE).read_bytes() if os.access(HOST_CA_BUNDLE, os.R_OK) else b""
+        return {MACHINE_CA_BUNDLE: bundle + self.authority.certificate_pem}
