@@ -133,5 +133,11 @@ class Machines(Protocol):
     def peer(self, network: str, address: str) -> str:
         """The private address of the machine behind a peer address seen on a `listen` socket."""
 
+    def package_layers(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """Ready-made image layers of catalogue packages with all that they require, topmost first.
+
+        Raises MachineError when this host lacks the software, LookupError for an unknown name.
+        """
+
     def close(self) -> None:
         """End every machine, network and process."""

@@ -1,0 +1,116 @@
+"""Which kind of machine works here: found out by really making one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gbg_sandbox.machines import base
+from gbg_sandbox.machines.chroot import ChrootMachines
+from gbg_sandbox.machines.interface import MachineError, Machines, MachineSpec
+from gbg_sandbox.machines.namespaces import NamespaceMachines
+
+KINDS: dict[str, Callable[[Path, Mapping[str, bytes]], Machines]] = {
+    "namespaces": NamespaceMachines,
+    "chroot": ChrootMachines,
+}
+WAYS_OUT = {
+    "namespaces": (
+        "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also "
+        "kernel.apparmor_restrict_unprivileged_userns=0), or start the container with "
+        "--security-opt seccomp=unconfined --security-opt systempaths=unconfined --cap-add SYS_ADMIN"
+    ),
+    "chroot": "run as root on Linux 5.5 or newer, as in a default Docker container",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    kind: str
+    works: bool
+    reason: str
+    """what was seen; empty when it works"""
+    way_out: str
+    """what to try; empty when it works"""
+
+
+def file_system_of(path: Path) -> str:
+    """The type of the file system that holds a path (`ext4`, `overlay`)."""
+    best, kind = "", "unknown"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        point = fields[4]
+        holds = str(path) == point or str(path).startswith(point.rstrip("/") + "/")
+        if holds and len(point) >= len(best):
+            best, kind = point, fields[fields.index("-") + 1]
+    return kind
+
+
+def _try(kind: str, state: Path) -> Finding:
+    """Make one machine of a kind, run a command in it, throw it away."""
+    folder = Path(tempfile.mkdtemp(prefix="probe-", dir=state))
+    try:
+        machines = KINDS[kind](folder, {})
+        try:
+            machines.add_network("probe", "10.255.0.0/24")
+            machine = machines.start(
+                MachineSpec("probe", "probe", "10.255.0.10", "ip-10-255-0-10.ec2.internal", boot=False)
+            )
+            status = machine.run(["/usr/bin/true"], real_seconds=20)
+            reason = "" if status == 0 else f"a command ended with status {status}"
+        finally:
+            machines.close()
+    except (MachineError, OSError, TimeoutError) as error:
+        reason = str(error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Finding(kind, not reason, reason, WAYS_OUT[kind] if reason else "")
+
+
+def probe(state_dir: Path | None = None) -> list[Finding]:
+    """What works on this host, each kind tried for real; for `gbg doctor`."""
+    state = state_dir or Path(tempfile.gettempdir())
+    state.mkdir(parents=True, exist_ok=True)
+    missing = base.missing_programs()
+    if missing:
+        reason = f"this host lacks {', '.join(missing)}"
+        return [Finding(kind, False, reason, "install them with the package tool") for kind in KINDS]
+    return [_try(kind, state) for kind in KINDS]
+
+
+def _check_state(state: Path, kind: str) -> None:
+    if kind == "namespaces" and file_system_of(state.resolve()) in ("overlay", "overlayfs"):
+        raise MachineError(
+            f"machines: {state} lies on an overlay file system, on which no further overlay can be stacked. "
+            "Try a directory on ext4, xfs or tmpfs (in a container: a volume, or /dev/shm)."
+        )
+
+
+def open_machines(
+    state_dir: Path, *, kind: str | None = None, site_files: Mapping[str, bytes] | None = None
+) -> Machines:
+    """The machines of one sandbox, under `state_dir`; `kind` forces one, else the first that works is taken.
+
+    `site_files` (path in a machine → content) lie above the base system and below every image.
+    Raises MachineError with what to try.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    if kind is not None and kind not in KINDS:
+        raise MachineError(f"machines: unknown kind {kind!r}; there are {' and '.join(KINDS)}")
+    findings = []
+    for name in [kind] if kind else list(KINDS):
+        try:
+            _check_state(state_dir, name)
+        except MachineError as error:
+            findings.append(Finding(name, False, str(error), ""))
+            continue
+        finding = _try(name, state_dir)
+        if finding.works:
+            return KINDS[name](state_dir, site_files or {})
+        findings.append(finding)
+    told = "; ".join(f"{finding.kind}: {finding.reason} (try: {finding.way_out})" for finding in findings)
+    raise MachineError(f"machines: none of the kinds works here as user {os.geteuid()}. {told}")

@@ -1,0 +1,1 @@
+"""A small systemd: enough of units, services and the journal to run an application server."""

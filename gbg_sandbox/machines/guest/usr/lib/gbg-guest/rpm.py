@@ -1,0 +1,122 @@
+"""rpm: queries of the inventory. Installing is dnf's work; verifying and building are refused."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+import inventory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+FLAGS = {"a": "all", "i": "info", "l": "list", "f": "file", "R": "requires", "q": "query"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    modes: set[str] = set()
+    names: list[str] = []
+    form = ""
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("--qf", "--queryformat"):
+            form = rest.pop(0)
+        elif word.startswith(("--qf=", "--queryformat=")):
+            form = word.partition("=")[2]
+        elif word == "--version":
+            print("RPM version 4.16.1.3")
+            return 0
+        elif word == "--import" or word == "--quiet":
+            modes.add(word)
+        elif word.startswith("--"):
+            modes.add(word[2:])
+        elif word.startswith("-"):
+            modes |= {FLAGS.get(letter, f"-{letter}") for letter in word[1:]}
+        else:
+            names.append(word)
+    if "query" not in modes:
+        print("rpm: only queries (-q) are run in this machine; install with dnf", file=sys.stderr)
+        return 1
+    return _query(modes, names, form)
+
+
+def _query(modes: set[str], names: Sequence[str], form: str) -> int:
+    installed = inventory.load()
+    status = 0
+    chosen: list[str] = []
+    if "file" in modes:
+        for path in names:
+            owner = _owner(installed, path)
+            if owner is None:
+                print(f"file {path} is not owned by any package")
+                status = 1
+            else:
+                chosen.append(owner)
+    elif "all" in modes:
+        patterns = list(names) or ["*"]
+        chosen = [
+            name
+            for name, package in installed.items()
+            if any(inventory.matches(pattern, name, package) for pattern in patterns)
+        ]
+    else:
+        for wanted in names:
+            found = [name for name, package in installed.items() if inventory.matches(wanted, name, package)]
+            if not found:
+                print(f"package {wanted} is not installed")
+                status += 1
+            chosen += found
+    for name in chosen:
+        _print(name, installed[name], modes, form)
+    return status
+
+
+def _owner(installed: dict[str, Any], path: str) -> str | None:
+    return next((name for name, package in installed.items() if path in package.get("files", ())), None)
+
+
+def _print(name: str, package: dict[str, Any], modes: set[str], form: str) -> None:
+    if form:
+        sys.stdout.write(_formatted(name, package, form))
+    elif "list" in modes:
+        print("\n".join(package.get("files", ())) or "(contains no files)")
+    elif "info" in modes:
+        version, _dash, release = package["version"].rpartition("-")
+        moment = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(package["installed"]))
+        print(f"Name        : {name}\nVersion     : {version}\nRelease     : {release}")
+        print(f"Architecture: {package['arch']}\nInstall Date: {moment}\nSummary     : {package['summary']}")
+    else:
+        print(inventory.full_name(name, package))
+
+
+def _formatted(name: str, package: dict[str, Any], form: str) -> str:
+    version, _dash, release = package["version"].rpartition("-")
+    tags = {
+        "NAME": name,
+        "VERSION": version,
+        "RELEASE": release,
+        "ARCH": package["arch"],
+        "EVR": package["version"],
+        "NVR": f"{name}-{package['version']}",
+        "NVRA": inventory.full_name(name, package),
+        "NEVRA": inventory.full_name(name, package),
+        "SUMMARY": package["summary"],
+        "INSTALLTIME": str(int(package["installed"])),
+        "EPOCH": "(none)",
+        "VENDOR": "Amazon Linux",
+    }
+    text = re.sub(r"%(-?\d*)\{([^}:]+)(?::[^}]*)?\}", lambda match: _padded(tags, match[1], match[2]), form)
+    return text.encode().decode("unicode_escape")
+
+
+def _padded(tags: dict[str, str], width: str, tag: str) -> str:
+    if tag.upper() not in tags:
+        sys.exit(f'error: incorrect format: unknown tag: "{tag}"')
+    value = tags[tag.upper()]
+    if not width:
+        return value
+    return value.ljust(int(width[1:])) if width.startswith("-") else value.rjust(int(width))
