@@ -122,7 +122,10 @@ class StackOperation(Operation):
     def update(self, revision: Revision, *, disable_rollback: bool = False) -> None:
         stack = self.stack
         assert stack.revision is not None
-        stack.undo = Undo(stack.revision, copy.copy(stack.resources), list(stack.outputs))
+        if stack.undo is None:
+            stack.undo = Undo(stack.revision, copy.copy(stack.resources), list(stack.outputs))
+        else:
+            self._take_up(stack.undo)
         stack.revision = revision
         stack.signals.clear()
         failure = self._bring_up(revision, self._update_one)
@@ -133,6 +136,20 @@ class StackOperation(Operation):
         else:
             self.stack_event("UPDATE_ROLLBACK_IN_PROGRESS", failure)
             self.roll_back_update()
+
+    def _take_up(self, undo: Undo) -> None:
+        """Begin again after UPDATE_FAILED: what failed counts as it was before."""
+        for name, resource in list(self.stack.resources.items()):
+            if resource.status not in ("UPDATE_FAILED", "CREATE_FAILED"):
+                continue
+            old = undo.resources.get(name)
+            if resource.physical_id and (old is None or resource.physical_id != old.physical_id):
+                undo.stale.append(resource)
+            if old is None:
+                del self.stack.resources[name]
+                continue
+            undo.stale = [stale for stale in undo.stale if stale is not old]
+            self.stack.resources[name] = old
 
     def _update_complete(self, revision: Revision) -> None:
         stack, undo = self.stack, self.stack.undo

@@ -199,12 +199,9 @@ def _refuse_new_types(former: Template, template: Template) -> None:
 
 
 def authority_of(cloud: Cloud, call: Call, role_arn: str) -> Authority:
-    """The rights of a stack operation: the caller's, or the role's that the caller may pass."""
+    """The rights of a stack operation: the caller's, or the role's that the stack has."""
     if not role_arn:
         return Authority(call.principal)
-    cloud.authorise(
-        call.principal, "iam:PassRole", role_arn, {"iam:PassedToService": "cloudformation.amazonaws.com"}
-    )
     try:
         credential = cloud.assume(
             role_arn, acting="cloudformation.amazonaws.com", session="AWSCloudFormation"

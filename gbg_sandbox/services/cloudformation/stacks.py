@@ -158,7 +158,11 @@ class StackOperations(Service):
         before = stack.revision.parameters if stack.revision else {}
         work = ResourceWork(operation, revision)
         planner = Planner(
-            deployed={name: resource.deployed() for name, resource in stack.resources.items()},
+            deployed={
+                name: resource.deployed()
+                for name, resource in stack.resources.items()
+                if resource.status != "CREATE_FAILED"
+            },
             changed_parameters=[
                 name
                 for name, value in revision.parameters.items()
