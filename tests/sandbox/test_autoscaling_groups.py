@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
 from tests.sandbox.fakes import FakeMachines
-from tests.sandbox.fleets import Fleet, make_fleet
+from tests.sandbox.groups import Fleet, make_fleet
 from tests.sandbox.places import eventually
 
 
@@ -183,7 +183,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"DesiredCapacity": 9}, r"Desired capacity:9 must be between the specified min size:1 and max size:4"),
     ({"MinSize": 5}, "Max bound, 4, must be greater than or equal to min bound, 5"),
     ({"VPCZoneIdentifier": "subnet-0123456789abcdef0"}, "subnet-0123456789abcdef0"),
-    ({"TargetGroupARNs": ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/0123456789abcdef"]},
+    ({"TargetGroupARNs": [f"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/{'0' * 16}"]},
      "Provided Target Groups may not be valid"),
     ({"HealthCheckType": "MAGIC"}, "HealthCheckType MAGIC is not valid"),
     ({"MaxInstanceLifetime": 86400}, "gbg_sandbox does not run groups with MaxInstanceLifetime"),
