@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import sys
 import threading
 import types
@@ -155,6 +158,9 @@ class Crew:
             agent.stopped = True
         for link in self.links.values():
             link.cut = True
+        for mark in self._directory.glob("*/var/lib/amazon/ssm/*/document/state/current/*"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(mark.read_text().split()[-1]), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -287,6 +293,24 @@ def test_output_goes_to_logs_under_the_instances_role(crew: Crew) -> None:
         logGroupName="/gbg/bake", logStreamName=f"{command}/{instance_id}/aws-runShellScript/stdout"
     )["events"]
     assert [event["message"] for event in events] == ["one", "two"]
+
+
+def test_the_software_of_a_machine_is_kept_as_inventory(crew: Crew) -> None:
+    crew.role("listed", *CORE, "ssm:PutInventory")
+    instance_id = crew.online(role="listed")
+    item = {
+        "TypeName": "AWS:Application",
+        "SchemaVersion": "1.1",
+        "CaptureTime": "2026-11-24T00:00:00Z",
+        "Content": [{"Name": "tomcat10", "Version": "10.1.34"}],
+    }
+    crew.links[instance_id].call(
+        "ssm", "AmazonSSM.PutInventory", {"InstanceId": instance_id, "Items": [item]}
+    )
+    crew.place.ec2.terminate_instances(InstanceIds=[instance_id])
+    eventually(lambda: crew.status(instance_id) == "")
+    listed = crew.ssm.list_inventory_entries(InstanceId=instance_id, TypeName="AWS:Application")
+    assert listed["Entries"] == item["Content"]
 
 
 def test_what_can_not_be_done_is_refused(crew: Crew) -> None:

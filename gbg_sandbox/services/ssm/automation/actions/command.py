@@ -115,9 +115,8 @@ def _result(client: Any, command: str) -> Outcome:
         "Status": status,
         "ResponseCode": plugin.get("ResponseCode", -1),
         "Output": plugin.get("Output", ""),
-        "CommandId": command,
     }
-    outputs["OutputPayload"] = json.dumps(outputs)
+    outputs |= {"OutputPayload": json.dumps({**outputs, "CommandId": command}), "CommandId": command}
     if status != "Success":
         shown = ", ".join(f"{name}=[{value}]" for name, value in outputs.items())
         raise StepFailed(
