@@ -12,11 +12,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from gbg_sandbox.authorisation.evaluator import Caller, Effect, Policy, evaluate_resource_policy
+from gbg_sandbox.authorisation import authorise_service
 from gbg_sandbox.service import AwsError, Call, Service, runs
 
 KEPT_PROTOCOLS = ("email", "email-json", "sms")
 PRINCIPAL = "sns.amazonaws.com"
+ALARMS = "cloudwatch.amazonaws.com"
 
 
 class Sns(Service):
@@ -60,21 +61,11 @@ class Sns(Service):
 
         Raises AwsError. A topic's default policy lets CloudWatch's alarms in, but not EventBridge, as on AWS.
         """
-        attributes = self._stored("get_topic_attributes", TopicArn=topic_arn)["Attributes"]
-        context = {"aws:sourcearn": source_arn, "aws:sourceaccount": self.cloud.account}
-        if acting == "cloudwatch.amazonaws.com":
-            context["aws:sourceowner"] = self.cloud.account
-        policy = Policy.read(attributes["Policy"])
-        effect, _ = evaluate_resource_policy(
-            policy, Caller(service=acting), "sns:Publish", topic_arn, context
-        )
-        if effect is not Effect.ALLOW:
-            raise AwsError(
-                "AuthorizationError",
-                f"{acting} is not authorized to perform: SNS:Publish on resource: {topic_arn} because no "
-                "resource-based policy allows the SNS:Publish action",
-                403,
-            )
+        self._stored("get_topic_attributes", TopicArn=topic_arn)
+        context = {"aws:SourceArn": source_arn}
+        if acting != ALARMS:
+            context["aws:SourceOwner"] = ""
+        authorise_service(self.cloud, acting, "SNS:Publish", topic_arn, context)
         return self._publish(
             {"TopicArn": topic_arn, "Message": message, **({"Subject": subject} if subject else {})}
         )

@@ -1,0 +1,1 @@
+"""CloudWatch: metrics in memory, alarms that are really evaluated."""

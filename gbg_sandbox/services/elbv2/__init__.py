@@ -1,0 +1,1 @@
+"""Application Load Balancers: records, health checks, and HAProxy as the data plane."""

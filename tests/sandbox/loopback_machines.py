@@ -1,0 +1,100 @@
+"""Machines on loopback addresses whose web servers and host programs are real: for tests of load balancing.
+
+A machine still runs no commands; a test opens `Site`s on a machine's address and lets them answer.
+"""
+
+from __future__ import annotations
+
+import http.server
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.sandbox.fakes import FakeMachines
+
+
+class LoopbackMachines(FakeMachines):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.pids: list[int] = []
+        self._prefix = f"127.{random.randrange(128, 255)}.{random.randrange(256)}"
+        """of its own, as other tests run beside this one"""
+
+    def reach(self, network: str, address: str) -> str:
+        with self._lock:
+            return self._loopback.setdefault((network, address), f"{self._prefix}.{len(self._loopback) + 1}")
+
+    def connect(self, network: str, address: str, port: int, real_seconds: float) -> socket.socket:
+        return socket.create_connection((self.reach(network, address), port), real_seconds)
+
+    def spawn(
+        self, network: str, argv: Sequence[str], *, sockets: Sequence[socket.socket] = (), log: Path
+    ) -> int:
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_DUP2, given.fileno(), 100 + n) for n, given in enumerate(sockets)),
+            *((os.POSIX_SPAWN_DUP2, 100 + n, 3 + n) for n in range(len(sockets))),
+        ]
+        pid = os.posix_spawn(argv[0], list(argv), os.environ, file_actions=actions)
+        self.pids.append(pid)
+        return pid
+
+    def alive(self, pid: int) -> bool:
+        return os.waitpid(pid, os.WNOHANG) == (0, 0)
+
+    def close(self) -> None:
+        super().close()
+        for pid in self.pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+
+
+class Site:
+    """A web server that counts. `status` is what it answers, `seconds` how long it takes."""
+
+    def __init__(self, address: str, port: int, name: str) -> None:
+        self.name = name
+        self.status = 200
+        self.seconds = 0.0
+        self.served = 0
+        self.headers: dict[str, str] = {}
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def do_GET(self) -> None:
+                checked = self.headers.get("User-Agent", "").startswith("ELB-HealthChecker")
+                body = site.name.encode()
+                if not checked:
+                    time.sleep(site.seconds)
+                    site.served += 1
+                    site.headers = {name.lower(): value for name, value in self.headers.items()}
+                self.send_response(site.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer((address, port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
