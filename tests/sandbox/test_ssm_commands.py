@@ -159,7 +159,7 @@ class Crew:
         for link in self.links.values():
             link.cut = True
         for mark in self._directory.glob("*/var/lib/amazon/ssm/*/document/state/current/*"):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError, IndexError):
                 os.killpg(int(mark.read_text().split()[-1]), signal.SIGKILL)
 
 
