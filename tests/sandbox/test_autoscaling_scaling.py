@@ -82,6 +82,35 @@ def test_target_tracking_watches_the_right_metric() -> None:
         alarm_metric("web", {"PredefinedMetricSpecification": {**per_target, "ResourceLabel": "app/lb"}})
 
 
+def test_target_tracking_scales_in_proportion_when_its_own_alarm_fires(fleet: Fleet) -> None:
+    cloudwatch: Any = fleet.place.cloud.client("cloudwatch")
+    fleet.create("web", 2, DefaultInstanceWarmup=0)
+    metric = {"Namespace": "Shop", "MetricName": "Load", "Statistic": "Average", "Dimensions": []}
+    tracking = {"CustomizedMetricSpecification": metric, "TargetValue": 50.0}
+    made = fleet.autoscaling.put_scaling_policy(
+        AutoScalingGroupName="web",
+        PolicyName="load",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingConfiguration=tracking,
+    )
+    names = [alarm["AlarmName"] for alarm in made["Alarms"]]
+    assert [name.rsplit("-", 5)[0] for name in names] == [
+        "TargetTracking-web-AlarmHigh",
+        "TargetTracking-web-AlarmLow",
+    ]
+    high = cloudwatch.describe_alarms(AlarmNames=names[:1])["MetricAlarms"][0]
+    assert (high["Threshold"], high["AlarmActions"]) == (50.0, [made["PolicyARN"]])
+    reason = json.dumps({"recentDatapoints": [70.0, 90.0]})
+    cloudwatch.set_alarm_state(
+        AlarmName=names[0], StateValue="ALARM", StateReason="rehearsal", StateReasonData=reason
+    )
+    eventually(lambda: len(fleet.serving("web")) == 4)
+    cause = fleet.activities("web")[0]["Cause"]
+    assert f"a monitor alarm {names[0]} in state ALARM triggered policy load" in cause
+    fleet.autoscaling.delete_policy(AutoScalingGroupName="web", PolicyName="load")
+    assert cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"] == []
+
+
 def test_instances_are_registered_while_they_serve(fleet: Fleet) -> None:
     elb: Any = fleet.place.cloud.client("elbv2")
     made = elb.create_target_group(Name="web", Protocol="HTTP", Port=8080, VpcId=fleet.place.vpc_id)
