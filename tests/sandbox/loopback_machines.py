@@ -58,6 +58,11 @@ class LoopbackMachines(FakeMachines):
                 continue
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a proxy may break off a connection that it doesn't need."""
+
+
 class Site:
     """A web server that counts. `status` is what it answers, `seconds` how long it takes."""
 
@@ -91,7 +96,7 @@ class Site:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self._server = http.server.ThreadingHTTPServer((address, port), Handler)
+        self._server = _Server((address, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

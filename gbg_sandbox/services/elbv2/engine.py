@@ -194,7 +194,7 @@ class Engine:
             any_healthy = any(target.state == "healthy" for target in targets)
             states = {"healthy": "ready", "draining": "drain"}
             otherwise = "maint" if any_healthy else "ready"
-            found = [(one, states.get(one.state, otherwise)) for one in targets if one.state != "unused"]
+            found = [(one, states.get(one.state, otherwise)) for one in targets if one.can_serve]
         reach = self._cloud.machines.reach
         return tuple(Server(one.server, reach(network, one.address), one.port, state) for one, state in found)
 

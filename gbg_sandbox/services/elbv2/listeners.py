@@ -7,6 +7,7 @@ listener's.
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from gbg_sandbox.service import AwsError, Call, modelled, runs
 from gbg_sandbox.services.elbv2.base import Elbv2Base, invalid, paged, refuse, tags_of
 from gbg_sandbox.services.elbv2.routing import full_actions, full_conditions
-from gbg_sandbox.services.elbv2.state import Listener, LoadBalancer, Rule, bound_socket, new_id
+from gbg_sandbox.services.elbv2.state import Listener, LoadBalancer, Rule, new_id
 
 
 class Listeners(Elbv2Base):
@@ -101,9 +102,7 @@ class Listeners(Elbv2Base):
             owner = self.records.load_balancer(listener.load_balancer_arn)
             owner.listener = None
         self.engine.end(owner.arn)
-        port = owner.host_port
-        owner.socket.close()  # it would go on listening otherwise
-        owner.socket = bound_socket(port)
+        owner.socket.shutdown(socket.SHUT_RDWR)  # ends the listening, keeps the port
         self.engine.refresh()
 
     @runs

@@ -71,17 +71,20 @@ class Proxy:
         self._wait_until_it_answers(cloud)
 
     def sync(self, servers: Callable[[str], Iterable[Server]]) -> None:
-        """Bring each target group's targets to what `servers` says, asked once it is this call's turn."""
+        """Bring each target group's targets to what `servers` says, asked once it is this call's turn.
+
+        Targets are put in before others are taken out, so that a swap never leaves a group empty.
+        """
         with self._lock:
             wanted = {
                 (backend.name, server.name): server
                 for backend in self._backends
                 for server in servers(backend.group_arn)
             }
+            for name, server in sorted(wanted.items(), key=lambda item: item[1].state != "ready"):
+                self._bring(name, server)
             for name in sorted(set(self._servers) - set(wanted)):
                 self._remove(name)
-            for name, server in wanted.items():
-                self._bring(name, server)
 
     def _bring(self, name: Name, server: Server) -> None:
         target = "/".join(name)

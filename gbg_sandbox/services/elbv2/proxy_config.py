@@ -98,8 +98,10 @@ def configuration(plan: Plan, folder: Path) -> dict[Path, str]:
     return files
 
 
+FORWARDED = "{ req.hdr_cnt(X-Forwarded-For) gt 0 }"
 FRONTEND_LINES = (
-    "option forwardfor",
+    f"http-request set-header X-Forwarded-For %[req.fhdr(X-Forwarded-For)],\\ %[src] if {FORWARDED}",
+    f"http-request set-header X-Forwarded-For %[src] unless {FORWARDED}",
     "http-request set-header X-Forwarded-Proto http",
     "http-request set-header X-Forwarded-Port %[dst_port]",
     "http-request set-var(txn.begun) date(0,us)",

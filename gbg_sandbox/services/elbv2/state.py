@@ -45,6 +45,11 @@ class Target:
         """Its name at the proxy."""
         return f"{self.instance_id}:{self.port}"
 
+    @property
+    def can_serve(self) -> bool:
+        """Whether a proxy that still knows its group may send it requests."""
+        return self.state != "unused" or self.reason == NOT_IN_USE[0]
+
     def begin(self) -> None:
         """Wait for the first checks."""
         self.round += 1
