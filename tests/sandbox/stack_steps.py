@@ -62,6 +62,9 @@ class Steps:
             for e in reversed(newest_first)
         ]
 
+    def failures(self, name: str) -> list[tuple[str, str, str]]:
+        return [event for event in self.events(name) if event[1].endswith("_FAILED")]
+
     def statuses(self, name: str, logical_id: str) -> list[str]:
         return [status for who, status, _ in self.events(name) if who == logical_id]
 

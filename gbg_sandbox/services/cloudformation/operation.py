@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gbg_sandbox.services.cloudformation.lookups import AccountLookups
@@ -53,7 +54,8 @@ class Operation:
 
     def client(self, service: str) -> Any:
         """A client with the rights of the stack's role, or of whoever called."""
-        return self.cloud.client(service, principal=self.authority.principal)
+        principal = replace(self.authority.principal, service="cloudformation.amazonaws.com")
+        return self.cloud.client(service, principal=principal)
 
     def cancel(self, why: str) -> None:
         self._called_off = self._called_off or why

@@ -134,6 +134,11 @@ def changed(old: Properties, new: Properties, *names: str) -> bool:
     return any(old.get(name) != new.get(name) for name in names or {*old, *new})
 
 
+def only_tags(old: Properties, new: Properties) -> bool:
+    """Whether the two differ in nothing but tags."""
+    return not any(old.get(name) != new.get(name) for name in {*old, *new} - {"Tags"})
+
+
 def given(source: Properties, *names: str, **renamed: str) -> dict[str, Any]:
     """The named properties that are set; `Api=Property` renames one."""
     wanted = {name: name for name in names} | renamed

@@ -14,6 +14,7 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     given,
     ignore_missing,
     names,
+    only_tags,
 )
 from gbg_sandbox.services.cloudformation.resources.ec2_network import retag, tag_specifications
 from gbg_sandbox.services.cloudformation.resources.shapes import to_api
@@ -104,7 +105,7 @@ class Instance(Provider):
         )
 
     def update(self, task: Task, made: Made, old: Properties, new: Properties) -> Made:
-        if changed(old, new, *({*old, *new} - {"Tags"})):
+        if not only_tags(old, new):
             return super().update(task, made, old, new)
         retag(task.client("ec2"), made.physical_id, old, new)
         return made
@@ -117,7 +118,7 @@ class Instance(Provider):
         )
 
     def replaces(self, old: Properties, new: Properties) -> bool:
-        return changed(old, new, *({*old, *new} - {"Tags"}))
+        return not only_tags(old, new)
 
     @staticmethod
     def _describe(task: Task, instance: str) -> dict[str, Any]:

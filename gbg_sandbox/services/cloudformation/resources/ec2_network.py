@@ -9,10 +9,10 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     Properties,
     Provider,
     Task,
-    changed,
     given,
     ignore_missing,
     names,
+    only_tags,
     tag_changes,
     tag_list,
 )
@@ -39,7 +39,7 @@ class Tagged(Provider):
     """An EC2 resource of which only tags can change in place."""
 
     def update(self, task: Task, made: Made, old: Properties, new: Properties) -> Made:
-        if changed(old, new, *({*old, *new} - {"Tags"})):
+        if not only_tags(old, new):
             return super().update(task, made, old, new)
         retag(task.client("ec2"), made.physical_id, old, new)
         return made
