@@ -228,3 +228,38 @@ def test_what_a_group_says_of_itself_makes_the_same_group_again(fleet: Fleet) ->
     copied["LaunchTemplate"].pop("LaunchTemplateName")
     fleet.autoscaling.create_auto_scaling_group(**copied)
     eventually(lambda: len(fleet.serving("copy")) == 1)
+
+
+def test_making_a_group_takes_the_rights_to_launch_from_its_template(fleet: Fleet) -> None:
+    iam: Any = fleet.place.cloud.client("iam")
+    services = ["codedeploy.amazonaws.com", "ec2.amazonaws.com"]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role, web = (
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        for name in ("maker", "web")
+    )
+    iam.create_instance_profile(InstanceProfileName="web")
+    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+    fleet.place.ec2.create_launch_template_version(
+        LaunchTemplateName="web",
+        SourceVersion="1",
+        LaunchTemplateData={"IamInstanceProfile": {"Name": "web"}},
+    )
+    maker: Any = fleet.place.cloud.client(
+        "autoscaling", role=role, acting="codedeploy.amazonaws.com", session="test"
+    )
+
+    def allow(*actions: str, resource: str = "*") -> None:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="maker", PolicyName=actions[0].replace(":", "-"), PolicyDocument=policy)
+
+    for missing in (["autoscaling:*"], ["ec2:RunInstances", "ec2:CreateTags"]):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            maker.create_auto_scaling_group(**fleet.request("web", 0))
+        allow(*missing)
+    with pytest.raises(ClientError, match="You are not authorized to use launch template"):
+        maker.create_auto_scaling_group(**fleet.request("web", 0))
+    allow("iam:PassRole", resource=web)
+    maker.create_auto_scaling_group(**fleet.request("web", 0))
