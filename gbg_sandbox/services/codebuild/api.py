@@ -209,6 +209,8 @@ class CodeBuild(Service):
             handover = self._handovers.pop(params.get("idempotencyToken", ""), None)
         settings = self._overridden(project, params)
         inputs, outputs = _from_pipeline(handover) if handover else self._own(settings, params)
+        if handover and handover.kms_key:
+            settings["encryptionKey"] = handover.kms_key
         number, build_id = self.records.number_build(project)
         return Build(
             id=build_id,

@@ -42,7 +42,6 @@ class Output:
     key: str = ""
     packaging: str = "ZIP"
     encrypted: bool = True
-    by_buildspec_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Handover:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     revision: str = ""
+    kms_key: str = ""
 
 
 @dataclass

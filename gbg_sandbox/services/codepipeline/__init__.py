@@ -1,0 +1,1 @@
+"""CodePipeline: stages and actions that really run, under the pipeline's role."""
