@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from gbg_lib import git_credentials
 from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.service import Principal
-from gbg_sandbox.services.codecommit import credential_helper
 
 STATE_CHANGE = "CodeCommit Repository State Change"
 
@@ -37,7 +37,7 @@ class GitUser:
             "AWS_REGION": "us-east-1",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        self.git("config", "--global", "credential.helper", f"!{sys.executable} {credential_helper.__file__}")
+        self.git("config", "--global", "credential.helper", f"!{sys.executable} {git_credentials.__file__}")
         self.git("config", "--global", "credential.useHttpPath", "true")
         self.git("config", "--global", "user.name", "Ada")
         self.git("config", "--global", "user.email", "ada@example.com")

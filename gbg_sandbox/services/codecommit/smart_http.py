@@ -1,12 +1,13 @@
 """Git's own protocol over HTTP: `git http-backend` behind CodeCommit's way of signing in.
 
 A client first asks without credentials, is told 401, and comes back with HTTP basic authentication whose
-password is a signature (see credential_helper.py). Reading needs codecommit:GitPull, pushing GitPush.
+password is a signature. Reading needs codecommit:GitPull, pushing GitPush.
 https://git-scm.com/docs/git-http-backend
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import subprocess
@@ -18,7 +19,6 @@ from typing import IO, TYPE_CHECKING
 from werkzeug import Request, Response
 
 from gbg_sandbox.service import AwsError, Principal
-from gbg_sandbox.services.codecommit.credential_helper import git_signature
 from gbg_sandbox.services.codecommit.git import environment
 
 if TYPE_CHECKING:
@@ -131,6 +131,18 @@ class SmartHttp:
         )
         assert backend.stdout is not None
         return _response(backend.stdout, backend)
+
+
+def git_signature(secret_key: str, region: str, host: str, path: str, timestamp: str) -> str:
+    """Signature 4 of the made-up request `GIT <path>`; `timestamp` is like 20260131T235959, without a Z."""
+    canonical = f"GIT\n{path}\n\nhost:{host.partition(':')[0]}\n\nhost\n"
+    scope = [timestamp[:8], region, "codecommit", "aws4_request"]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join(["AWS4-HMAC-SHA256", timestamp, "/".join(scope), digest])
+    key = f"AWS4{secret_key}".encode()
+    for part in scope:
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _response(stream: IO[bytes], backend: subprocess.Popen[bytes]) -> Response:
