@@ -1,54 +1,30 @@
-"""Live views: one output that changes while a step goes on, and holds its last state afterwards."""
+"""Live views: one output that changes while a step goes on, and holds its last state afterwards.
+
+Each state is a whole table: a saved notebook keeps the last one as a static output, equal for equal results.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from IPython import display as notebook
 
 from gbg_lib.pipeline import Action
 from gbg_lib.stacks import StackEvent
+from gbg_lib.views.table import Table, table, took
 
-SHOWN = {"COMPLETE": "done", "FAILED": "failed", "IN_PROGRESS": "in progress"}
-
-
-class _Rows:
-    """A table that displays as HTML where that is possible and as text everywhere."""
-
-    def __init__(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.title = title
-        self.header = header
-        self.rows = rows
-
-    def __repr__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (self.header, *self.rows)
-        ]
-        return "\n".join([self.title, *lines])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in self.header)
-        body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row)
-            + "</tr>"
-            for row in self.rows
-        )
-        title = html.escape(self.title)
-        return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+STACK_COLUMNS = ("type", "resource", "status", "reason")
+RELEASE_COLUMNS = ("stage", "status", "for", "told")
 
 
-class _Live:
+class Live:
     """One display, updated in place."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
-    def show(self, view: Any) -> None:
+    def show(self, view: Table) -> None:
         if self._handle is None:
             self._handle = notebook.display(view, display_id=True)
         else:
@@ -57,30 +33,46 @@ class _Live:
 
 def show_stack(events: Iterable[StackEvent]) -> None:
     """A row a resource with its latest status, while the stack is being made."""
-    live = _Live()
+    live = Live()
     latest: dict[str, StackEvent] = {}
     for event in events:
         latest[event.logical_id] = event
-        live.show(_stack_rows(latest))
-    live.show(_stack_rows(latest))
-
-
-def _stack_rows(latest: dict[str, StackEvent]) -> _Rows:
+        live.show(stack_state(latest))
     if not latest:
-        return _Rows("Nothing to do: the stack is as planned.", ["resource"], [])
+        live.show(table([], STACK_COLUMNS, "Nothing to do: the stack is as planned."))
+
+
+def stack_state(latest: Mapping[str, StackEvent]) -> Table:
+    """By type and name, in whatever order things happened."""
     rows = [
-        (event.type, event.logical_id, event.status, event.reason if "FAILED" in event.status else "")
+        {
+            "type": event.type,
+            "resource": event.logical_id,
+            "status": event.status,
+            "reason": event.reason if event.status.endswith("FAILED") else "",
+        }
         for event in sorted(latest.values(), key=lambda event: (event.type, event.logical_id))
     ]
     done = sum(event.status.endswith("_COMPLETE") for event in latest.values())
-    return _Rows(f"{done} of {len(latest)} resources done", ["type", "resource", "status", "reason"], rows)
+    return table(rows, STACK_COLUMNS, f"{done} of {len(latest)} resources done")
 
 
 def show_release(states: Iterable[Sequence[Action]]) -> None:
-    """A row an action with its status, while the release goes on."""
-    live = _Live()
+    """A row a stage with its status, while the release goes on."""
+    live = Live()
     for actions in states:
-        rows = [
-            (action.stage, action.status, f"{action.seconds:.0f} s", action.summary) for action in actions
-        ]
-        live.show(_Rows("Stages", ["stage", "status", "for", "told"], rows))
+        live.show(release_state(actions))
+
+
+def release_state(actions: Sequence[Action]) -> Table:
+    rows = [
+        {
+            "stage": action.stage,
+            "status": action.status,
+            "for": took(action.seconds),
+            "told": action.error or action.summary,
+        }
+        for action in actions
+    ]
+    done = sum(action.status == "Succeeded" for action in actions)
+    return table(rows, RELEASE_COLUMNS, f"{done} of {len(actions)} begun stages done")

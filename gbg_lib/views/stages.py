@@ -2,35 +2,131 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any
 
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gbg_lib.pipeline import Action
+from gbg_lib.views.table import duration
 
 COLOURS = {"Succeeded": "#0072b2", "InProgress": "#e69f00", "Failed": "#d55e00", "Abandoned": "#999999"}
 """Okabe and Ito's palette: told apart by colour-blind readers"""
+HATCHES = {"InProgress": "////", "Failed": "xxxx", "Abandoned": "...."}
+"""told apart in grey, too"""
+INK, FAINT = "#333333", "#dddddd"
+FONT: Any = {"font.family": "sans-serif", "font.size": 12, "text.color": INK, "hatch.linewidth": 0.8}
+WIDTH_INCHES, ROW_INCHES, REST_INCHES = 9.0, 0.45, 1.1
+DOTS_PER_INCH = 144
+BAR = 0.4
+"""share of a row's height"""
+LEAST_SHARE = 0.004
+"""of the axis, so that a stage of no time is seen"""
+UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
+"""from so many seconds on, seconds a unit, its name"""
 
 
-def stages_picture(actions: Sequence[Action], title: str = "") -> Figure:
-    """A bar an action, from the release's start in seconds; status by colour and in words."""
-    figure = Figure(figsize=(9, 0.6 + 0.5 * max(len(actions), 1)), layout="constrained")
-    axes = figure.add_subplot()
-    begin: datetime | None = min((action.started for action in actions), default=None)
-    for row, action in enumerate(actions):
-        assert begin is not None
-        offset = (action.started - begin).total_seconds()
-        axes.barh(row, max(action.seconds, 0.2), left=offset, color=COLOURS.get(action.status, "#000000"))
-        words = f"{action.seconds:.0f} s" + ("" if action.status == "Succeeded" else f", {action.status}")
-        axes.annotate(
-            words, (offset + action.seconds, row), xytext=(4, 0), textcoords="offset points", va="center"
-        )
-    axes.set_yticks(range(len(actions)), [action.stage for action in actions])
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds since the release began")
-    axes.margins(x=0.12)
-    axes.spines[["top", "right"]].set_visible(False)
-    if title:
-        axes.set_title(title, loc="left")
-    return figure
+class StagesPicture:
+    """A bar an action, with its status in colour, pattern and words. `words` says the same as text."""
+
+    def __init__(self, actions: Sequence[Action], title: str) -> None:
+        self.actions = tuple(actions)
+        self.title = title
+
+    @property
+    def words(self) -> str:
+        told = ", ".join(f"{label(action, self.actions)} {action.status}" for action in self.actions)
+        return f"{self.title or 'Stages'} on a time axis: {told or 'nothing has begun'}"
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        figure = self.figure()
+        width, height = (int(inches * 72) for inches in figure.get_size_inches())
+        target = io.BytesIO()
+        figure.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        return target.getvalue(), {"width": width, "height": height, "alt": self.words}
+
+    def figure(self) -> Figure:
+        with rc_context(FONT):
+            height = REST_INCHES + ROW_INCHES * max(len(self.actions), 1)
+            figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+            axes = figure.add_subplot()
+            self._draw(axes)
+            return figure
+
+    def _draw(self, axes: Axes) -> None:
+        begin = min((action.started for action in self.actions), default=None)
+        offsets = [(action.started - begin).total_seconds() for action in self.actions] if begin else []
+        bars = list(zip(offsets, self.actions, strict=True))
+        whole = max([1.0, *(at + action.seconds for at, action in bars)])
+        for row, (at, action) in enumerate(bars):
+            _bar(axes, row, at, action, whole)
+        labels = [label(action, self.actions) for action in self.actions]
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
+        _time_axis(axes, whole)
+        if self.title:
+            axes.set_title(self.title, loc="left", fontweight="bold", pad=10)
+
+
+def stages_picture(actions: Sequence[Action], title: str = "") -> StagesPicture:
+    return StagesPicture(actions, title)
+
+
+def label(action: Action, actions: Sequence[Action]) -> str:
+    """The stage; with the action's name where the stage has more than one."""
+    alone = sum(other.stage == action.stage for other in actions) == 1
+    return action.stage if alone else f"{action.stage} / {action.name}"
+
+
+def _bar(axes: Axes, row: int, at: float, action: Action, whole: float) -> None:
+    axes.barh(
+        row,
+        max(action.seconds, whole * LEAST_SHARE),
+        left=at,
+        height=BAR,
+        color=COLOURS.get(action.status, INK),
+        hatch=HATCHES.get(action.status, ""),
+        edgecolor="white",
+        linewidth=0,
+    )
+    words = duration(action.seconds) + ("" if action.status == "Succeeded" else f", {action.status}")
+    axes.annotate(
+        words,
+        (at + action.seconds, row),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )
+
+
+def _time_axis(axes: Axes, whole: float) -> None:
+    """Round steps in the unit that fits; room at the right for the last bar's words."""
+    _, unit, name = next(found for found in UNITS if whole >= found[0])
+    axes.set_xlim(0, whole * 1.18)
+    axes.xaxis.set_major_locator(_Steps(unit))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds / unit:g}"))
+    axes.set_xlabel(f"{name} since the release began", loc="left", color=INK)
+    axes.grid(axis="x", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, colors=INK)
+
+
+class _Steps(MaxNLocator):
+    """Round numbers of the unit instead of round numbers of seconds."""
+
+    def __init__(self, unit: float) -> None:
+        super().__init__(nbins=8, integer=True, steps=[1, 2, 5, 10])
+        self._unit = unit
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        return [self._unit * tick for tick in super().tick_values(vmin / self._unit, vmax / self._unit)]

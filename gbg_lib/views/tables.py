@@ -1,10 +1,8 @@
-"""Records as pandas tables."""
+"""Records as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Iterable, Mapping
 
 from gbg_lib.checks import Check
 from gbg_lib.fleet import Fleet
@@ -13,14 +11,10 @@ from gbg_lib.pipeline import Action
 from gbg_lib.release import Release, Target
 from gbg_lib.repository import SeedPlan
 from gbg_lib.stacks import StackPlan
+from gbg_lib.views.table import Table, duration, table, took
 
 
-def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.set_index(columns[0])
-
-
-def parameters_table(parameters: Parameters, runbook: str) -> pd.DataFrame:
+def parameters_table(parameters: Parameters, runbook: str) -> Table:
     rows = [
         {
             "parameter": name,
@@ -29,39 +23,40 @@ def parameters_table(parameters: Parameters, runbook: str) -> pd.DataFrame:
         }
         for name in names_for(runbook)
     ]
-    return _table(rows, ["parameter", "value", "meaning"])
+    return table(rows, ["parameter", "value", "meaning"])
 
 
-def plan_table(plan: StackPlan | SeedPlan) -> pd.DataFrame:
+def plan_table(plan: StackPlan | SeedPlan) -> Table:
     """What would be done: a row a kind of resource (stack), or a row a file (repository)."""
     if isinstance(plan, SeedPlan):
         files = [{"file": name, "action": plan.action} for name in plan.files]
-        return _table(files, ["file", "action"])
+        return table(files, ["file", "action"], f"{plan.repository}: {plan.action}, because {plan.reason}")
     kinds: dict[tuple[str, str], list[str]] = {}
     for change in plan.changes:
         kinds.setdefault((change.type, change.action), []).append(change.logical_id)
-    rows: list[dict[str, object]]
     rows = [
         {"resource": kind, "action": action, "count": len(names), "names": ", ".join(sorted(names))}
         for (kind, action), names in sorted(kinds.items())
     ]
-    return _table(rows, ["resource", "action", "count", "names"])
+    title = f"{plan.stack}: {plan.action}, because {plan.reason}"
+    return table(rows, ["resource", "action", "count", "names"], title)
 
 
-def outputs_table(outputs: Mapping[str, str]) -> pd.DataFrame:
+def outputs_table(outputs: Mapping[str, str]) -> Table:
     rows = [{"output": name, "value": value} for name, value in sorted(outputs.items())]
-    return _table(rows, ["output", "value"])
+    return table(rows, ["output", "value"])
 
 
-def checks_table(checks: Iterable[Check]) -> pd.DataFrame:
+def checks_table(checks: Iterable[Check]) -> Table:
     rows = [
         {"check": check.name, "result": "passed" if check.passed else "failed", "found": check.found}
         for check in checks
     ]
-    return _table(rows, ["check", "result", "found"])
+    return table(rows, ["check", "result", "found"])
 
 
-def fleets_table(fleets: Iterable[Fleet]) -> pd.DataFrame:
+def fleets_table(fleets: Iterable[Fleet]) -> Table:
+    """A row a machine, by fleet and zone."""
     rows = [
         {
             "instance": instance.id,
@@ -73,28 +68,26 @@ def fleets_table(fleets: Iterable[Fleet]) -> pd.DataFrame:
             "template version": instance.template_version,
         }
         for fleet in fleets
-        for instance in sorted(fleet.instances, key=lambda instance: instance.zone)
+        for instance in sorted(fleet.instances, key=lambda instance: (instance.zone, instance.id))
     ]
-    return _table(
-        rows,
-        ["instance", "group", "zone", "state", "behind the load balancer", "image", "template version"],
-    )
+    columns = ["instance", "group", "zone", "state", "behind the load balancer", "image", "template version"]
+    return table(rows, columns)
 
 
-def actions_table(actions: Iterable[Action]) -> pd.DataFrame:
+def actions_table(actions: Iterable[Action]) -> Table:
     rows = [
         {
             "stage": action.stage,
             "status": action.status,
-            "seconds": round(action.seconds, 1),
+            "took": took(action.seconds),
             "behind it": action.external_id,
         }
         for action in actions
     ]
-    return _table(rows, ["stage", "status", "seconds", "behind it"])
+    return table(rows, ["stage", "status", "took", "behind it"])
 
 
-def release_table(release: Release) -> pd.DataFrame:
+def release_table(release: Release) -> Table:
     facts = {
         "execution": release.execution_id,
         "status": release.status,
@@ -105,12 +98,12 @@ def release_table(release: Release) -> pd.DataFrame:
         "bake": release.automation_id,
         "build": release.build_id,
         "deployment": release.deployment_id,
-        "seconds": round(release.seconds, 1),
+        "took": duration(release.seconds),
     }
-    return _table([{"fact": name, "value": value} for name, value in facts.items()], ["fact", "value"])
+    return table([{"fact": name, "value": value} for name, value in facts.items()], ["fact", "value"])
 
 
-def lifecycle_table(targets: Iterable[Target]) -> pd.DataFrame:
+def lifecycle_table(targets: Iterable[Target]) -> Table:
     """A row a lifecycle event of each machine, in order."""
     rows = [
         {
@@ -118,9 +111,9 @@ def lifecycle_table(targets: Iterable[Target]) -> pd.DataFrame:
             "fleet": target.side,
             "event": event.name,
             "status": event.status,
-            "seconds": round(event.seconds, 1),
+            "took": took(event.seconds),
         }
         for target in targets
         for event in target.events
     ]
-    return _table(rows, ["machine", "fleet", "event", "status", "seconds"])
+    return table(rows, ["machine", "fleet", "event", "status", "took"])
