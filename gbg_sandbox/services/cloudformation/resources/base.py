@@ -146,8 +146,9 @@ def given(source: Properties, *names: str, **renamed: str) -> dict[str, Any]:
 
 
 def missing(error: ClientError) -> bool:
-    code = str(error.response["Error"]["Code"])
-    return any(part in code for part in MISSING)
+    """Whether the error says that something is not there; Auto Scaling says so in words only."""
+    code, text = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return any(part in code for part in MISSING) or (code == "ValidationError" and "not found" in text)
 
 
 def ignore_missing(call: Callable[..., Any], **arguments: Any) -> None:
