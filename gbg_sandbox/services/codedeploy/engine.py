@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_ALARMS: dict[str, Any] = {"enabled": False, "ignorePollAlarmFailure": False, "alarms": []}
 NOTHING_TO_GO_BACK_TO = (
     "The deployment was not rolled back: no deployment to this group has succeeded before."
 )
@@ -114,31 +115,34 @@ class Engine:
     def ended(self, deployment: Deployment, status: str) -> None:
         """The deployment's last act: keep its result, and roll back where that is wanted."""
         group = deployment.group
+        wanted = status != "Succeeded" and self._to_roll_back(deployment, status)
+        blue_lives = wanted and bool(deployment.green_group) and self._lives(group, deployment.blue_group)
         with self.registry.lock:
             deployment.status = status
             if status == "Succeeded":
                 group.last_successful = deployment
                 group.target_revision = deployment.revision
-        if status != "Succeeded" and self._to_roll_back(deployment, status):
-            self._roll_back(deployment)
+            rollback = self._roll_back(deployment, blue_lives) if wanted else None
+        if rollback is not None:
+            self.announcer.deployment(deployment, "ROLLBACK")
+            self.start(rollback)
 
     @staticmethod
     def _to_roll_back(deployment: Deployment, status: str) -> bool:
-        if deployment.creator not in ("user", "CodeDeploy") or deployment.only_instance:
+        if deployment.creator == "codeDeployRollback" or deployment.only_instance:
             return False
         if status == "Stopped":
             return deployment.halt is not None and deployment.halt.rollback
         wanted = deployment.rollback
         return bool(wanted.get("enabled")) and "DEPLOYMENT_FAILURE" in wanted.get("events", [])
 
-    def _roll_back(self, failed: Deployment) -> None:
+    def _roll_back(self, failed: Deployment, blue_lives: bool) -> Deployment | None:
+        """A deployment of the last good revision: to the originals while they live, else to a new fleet."""
         good = failed.group.last_successful
         if good is None:
             failed.rollback_info = {"rollbackMessage": NOTHING_TO_GO_BACK_TO}
-            return
-        fields: dict[str, Any] = {}
-        if failed.green_group and self._lives(failed.group, failed.blue_group):
-            fields = {"blue_group": failed.blue_group, "green_group": failed.green_group}
+            return None
+        groups = {"blue_group": failed.blue_group, "green_group": failed.green_group} if blue_lives else {}
         deployment = self.create(
             failed.group,
             good.revision,
@@ -149,16 +153,15 @@ class Engine:
                 "rollbackTriggeringDeploymentId": failed.id,
                 "rollbackMessage": f"Rolled back from {failed.id} to the revision of {good.id}.",
             },
-            override_alarms={"enabled": False, "ignorePollAlarmFailure": False, "alarms": []},
+            override_alarms=NO_ALARMS,
             file_exists="OVERWRITE",
-            **fields,
+            **groups,
         )
         failed.rollback_info = {
             "rollbackDeploymentId": deployment.id,
             "rollbackMessage": f"Rolled back by deployment {deployment.id}.",
         }
-        self.announcer.deployment(failed, "ROLLBACK")
-        self.start(deployment)
+        return deployment
 
     def _lives(self, group: Group, name: str) -> bool:
         fleets = Fleets(ServiceRole(self.cloud, group.role, "rollback"))
@@ -197,7 +200,7 @@ class Engine:
             "autoscaling",
             only_instance=instance_id,
             file_exists="OVERWRITE",
-            override_alarms={"enabled": False, "ignorePollAlarmFailure": False, "alarms": []},
+            override_alarms=NO_ALARMS,
             rollback={"enabled": False, "events": []},
         )
         self._workflow(deployment).run()
