@@ -35,7 +35,7 @@ class Parameters(BaseModel):
         "gbg",
         "begins every name; copies with other names live side by side",
         EVERY,
-        pattern=r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$",
+        pattern=r"^[a-z][a-z0-9-]{1,18}[a-z0-9]$",
     )
     region: str = _parameter("us-east-1", "AWS Region", EVERY, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     profile: str = _parameter("", "AWS profile; empty takes the default (the sandbox has its own)", EVERY)

@@ -68,6 +68,11 @@ class Principal:
     instance_id: str = ""
     """set when the credentials came from an instance's metadata service"""
 
+    @property
+    def may_tag_as_aws(self) -> bool:
+        """Tag keys that begin with `aws:` are for AWS itself and for CloudFormation on someone's behalf."""
+        return self.kind == "aws" or self.service == "cloudformation.amazonaws.com"
+
 
 @dataclass(frozen=True)
 class Call:

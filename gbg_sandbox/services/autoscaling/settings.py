@@ -183,7 +183,7 @@ def traffic_sources(sources: Iterable[Mapping[str, str]]) -> list[str]:
 def read_tags(tags: Sequence[Mapping[str, Any]], principal: Principal) -> dict[str, Tag]:
     found = {}
     for tag in tags:
-        if principal.kind != "aws" and tag["Key"].lower().startswith("aws:"):
+        if not principal.may_tag_as_aws and tag["Key"].lower().startswith("aws:"):
             raise AwsError("ValidationError", "Tag keys starting with 'aws:' are reserved for internal use")
         found[tag["Key"]] = Tag(tag["Key"], tag.get("Value", ""), tag.get("PropagateAtLaunch", False))
     return found

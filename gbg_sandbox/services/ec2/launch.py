@@ -359,7 +359,7 @@ def _tags(specifications: Any, principal: Principal) -> dict[str, Tags]:
 
 def check_tag_keys(tags: Mapping[str, str], principal: Principal) -> None:
     """`aws:` is for AWS's own services."""
-    if principal.kind != "aws" and any(key.lower().startswith("aws:") for key in tags):
+    if not principal.may_tag_as_aws and any(key.lower().startswith("aws:") for key in tags):
         raise AwsError(
             "InvalidParameterValue",
             "Tag keys starting with 'aws:' are reserved for internal use",

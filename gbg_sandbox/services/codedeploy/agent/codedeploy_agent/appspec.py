@@ -35,8 +35,8 @@ TYPES = ("file", "directory")
 MISSING = (
     "The CodeDeploy agent did not find an AppSpec file within the unpacked revision directory at "
     'revision-relative path "appspec.yml". The revision was unpacked to directory "{directory}", and the '
-    'AppSpec file was expected but not found at path "{directory}/appspec.yml". Consult the AWS CodeDeploy Appspec '
-    "documentation for more information at "
+    'AppSpec file was expected but not found at path "{directory}/appspec.yml". Consult the AWS CodeDeploy '
+    "Appspec documentation for more information at "
     "http://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file.html"
 )
 
