@@ -117,9 +117,8 @@ class Pipeline:
             pipelineName=self.name,
             filter={"pipelineExecutionId": execution_id},
         )
-        newest: dict[tuple[str, str], Action] = {}
-        for action in map(_action, details):
-            newest.setdefault((action.stage, action.name), action)
+        tries = sorted(map(_action, details), key=lambda action: (action.started, action.updated))
+        newest = {(action.stage, action.name): action for action in tries}
         return sorted(newest.values(), key=lambda action: action.started)
 
     def follow(self, execution_id: str, *, limit_seconds: float) -> Iterator[list[Action]]:

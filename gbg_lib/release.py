@@ -64,9 +64,11 @@ class Release:
 
     @property
     def seconds(self) -> float:
-        if not self.actions:
+        """From the first action's start to the last one's latest news."""
+        if self.started is None:
             return 0.0
-        return (max(action.updated for action in self.actions) - self.actions[0].started).total_seconds()
+        ended = max(action.updated for action in self.actions)
+        return max((ended - self.started).total_seconds(), 0.0)
 
 
 def read_release(pipeline: Pipeline, execution_id: str) -> Release:

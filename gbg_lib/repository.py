@@ -6,6 +6,7 @@ Nothing is ever forced: a repository with other content is left alone, and says 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,19 @@ from gbg_lib.errors import MisuseError, RepositoryError
 
 GIT_SECONDS = 300
 AUTHOR = ("golden-blue-green", "gbg@localhost")
-NOT_SOURCE = shutil.ignore_patterns("target", ".git", "__pycache__")
+NOT_SOURCE = {".git", "target", "__pycache__"}
+SETTINGS = {
+    "user.name": AUTHOR[0],
+    "user.email": AUTHOR[1],
+    "commit.gpgSign": "false",
+    "core.autocrlf": "false",
+    "core.excludesFile": "",
+    "core.fileMode": "true",
+    "core.hooksPath": os.devnull,
+    "credential.helper": "",
+    "credential.useHttpPath": "true",
+}
+"""so that a person's own git configuration changes no commit; an empty credential.helper forgets theirs"""
 
 
 @dataclass(frozen=True)
@@ -55,25 +68,43 @@ class Repository:
         wanted = files_of(folder)
         if "appspec.yml" not in wanted:
             raise RepositoryError(str(folder), "it holds no appspec.yml", "name the application's own folder")
-        if not self.branches():
-            return SeedPlan(self.name, "push", "the repository is empty", tuple(wanted))
-        with self.clone() as work:
-            if files_of(work) == wanted:
-                return SeedPlan(
-                    self.name, "nothing", "the branch holds this application already", tuple(wanted)
-                )
-        raise RepositoryError(
+        found = self.branches()
+        if not found:
+            return SeedPlan(self.name, "push", "the repository is empty", wanted)
+        if self.branch not in found:
+            raise self._not_empty(f"it has {', '.join(found)} and no {self.branch}")
+        later = self._commits_since(folder)
+        if later is None:
+            raise self._not_empty(f"{self.branch} never held what is in {folder}")
+        since = f", and {later} commits since" if later else ""
+        return SeedPlan(self.name, "nothing", f"{self.branch} holds this application already{since}", wanted)
+
+    def _not_empty(self, what: str) -> RepositoryError:
+        return RepositoryError(
             f"repository {self.name}",
-            f"it isn't empty: {self.branch} holds other files than {folder}",
+            f"it isn't empty: {what}",
             "clone it and push your change as a commit of your own; nothing was overwritten",
         )
+
+    def _commits_since(self, folder: Path) -> int | None:
+        """How many commits ago the branch held exactly these files; None when it never did."""
+        with self.clone() as work, tempfile.TemporaryDirectory(prefix="gbg-") as temporary:
+            wanted = self._tree(folder, Path(temporary) / "work")
+            trees = self._git(work, "log", "--first-parent", "--format=%T", self.branch).split()
+        return trees.index(wanted) if wanted in trees else None
+
+    def _tree(self, folder: Path, work: Path) -> str:
+        """git's name for the folder's content, file modes included; `work` becomes a repository with it."""
+        shutil.copytree(folder, work, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+        self._git(work, "init", "-q", "-b", self.branch)
+        self._git(work, "add", "--all")
+        return self._git(work, "write-tree")
 
     def seed(self, plan: SeedPlan, folder: Path, message: str) -> Commit:
         """Push `folder` as the first commit."""
         with tempfile.TemporaryDirectory(prefix="gbg-") as temporary:
             work = Path(temporary) / "work"
-            shutil.copytree(folder, work, ignore=NOT_SOURCE)
-            self._git(work, "init", "-q", "-b", self.branch)
+            self._tree(folder, work)
             return self._commit_and_push(work, message)
 
     def change(self, edit: Callable[[Path], None], message: str) -> Commit:
@@ -93,7 +124,8 @@ class Repository:
         return Commit(found["commitId"], found["message"].strip(), found["author"]["name"])
 
     def branches(self) -> list[str]:
-        return list(self.aws.call("codecommit", "list_branches", repositoryName=self.name)["branches"])
+        found = self.aws.pages("codecommit", "list_branches", "branches", repositoryName=self.name)
+        return [str(name) for name in found]
 
     @contextmanager
     def clone(self) -> Iterator[Path]:
@@ -112,20 +144,11 @@ class Repository:
         return Commit(self._git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
 
     def _git(self, directory: Path, *words: str) -> str:
-        helper = f"!{sys.executable} -m gbg_lib.git_credentials --profile {self.aws.profile or 'default'}"
-        settings = [
-            *(
-                "-c",
-                "credential.helper=",
-                "-c",
-                f"credential.helper={helper}",
-                "-c",
-                "credential.useHttpPath=true",
-            ),
-            *("-c", f"user.name={AUTHOR[0]}", "-c", f"user.email={AUTHOR[1]}", "-c", "core.fileMode=true"),
-        ]
+        profile = f" --profile {shlex.quote(self.aws.profile)}" if self.aws.profile else ""
+        helper = f"!{shlex.quote(sys.executable)} -m gbg_lib.git_credentials{profile}"
+        settings = [*SETTINGS.items(), ("credential.helper", helper)]
         done = subprocess.run(
-            ["git", *settings, *words],
+            ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],
             cwd=directory,
             env=self._environment(),
             capture_output=True,
@@ -152,10 +175,7 @@ class Repository:
         }
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Path below the folder → content, of what belongs into a repository."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not {".git", "target", "__pycache__"} & set(path.relative_to(folder).parts)
-    }
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Paths below the folder of what belongs into a repository."""
+    below = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return tuple(str(path) for path in below if not NOT_SOURCE & set(path.parts))

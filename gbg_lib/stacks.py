@@ -73,12 +73,16 @@ class Stacks:
         return self._described(stack, made["Id"], exists)
 
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
-        """Do what the plan says; yields events as they happen. Raises StackFailed."""
+        """Do what the plan says; yields events as they happen. Raises StackFailed.
+
+        An updated stack shows its former status for a moment: it has begun with the first event on itself.
+        """
         if plan.action == "nothing":
             return
         seen = {event.id for event in self._events(plan.stack)}
         self.aws.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)
         failures: list[StackEvent] = []
+        begun = False
         for _ in rounds(
             self.aws,
             limit_seconds=STACK_MINUTES * 60,
@@ -89,10 +93,11 @@ class Stacks:
             for event in reversed(self._events(plan.stack)):
                 if event.id not in seen:
                     seen.add(event.id)
+                    begun = begun or event.logical_id == plan.stack
                     if event.status.endswith("FAILED"):
                         failures.append(event)
                     yield event
-            if status.endswith("_COMPLETE") or status.endswith("_FAILED"):
+            if begun and status.endswith(("_COMPLETE", "_FAILED")):
                 break
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise _failed(plan.stack, status, failures)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gbg_lib import blueprint
-from gbg_lib.aws import open_aws
+from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
@@ -27,9 +27,9 @@ HEALTHY_SECONDS = 600
 class Step:
     """What every step has: its parameters, the door, and what the stacks tell."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, aws: Aws | None = None) -> None:
         self.parameters = parameters
-        self.aws = open_aws(parameters)
+        self.aws = aws or open_aws(parameters)
         self.stacks = Stacks(self.aws)
 
     @property

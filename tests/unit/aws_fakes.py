@@ -1,0 +1,70 @@
+"""The door to AWS over services that are Python objects with state.
+
+A fake service has a method an operation. It is asked only what botocore's model allows. An answer with a
+`nextToken` is followed by another page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import boto3
+import botocore.session
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from gbg_lib.aws import Aws
+from tests.unit.shapes import checked
+
+
+def connected(environment: Mapping[str, str] | None = None, **services: object) -> Aws:
+    """`connected(cloudformation=FakeCloudFormation())`: an Aws that never waits."""
+    session = cast(boto3.session.Session, FakeSession(services))
+    return Aws(session, poll_seconds=0.0, environment=environment)
+
+
+def refusal(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+class FakeSession:
+    region_name = "us-east-1"
+
+    def __init__(self, services: Mapping[str, object]) -> None:
+        self._services = services
+
+    def client(self, service: str, config: object) -> FakeClient:
+        return FakeClient(service, self._services[service])
+
+
+class FakeClient:
+    def __init__(self, service: str, fake: object) -> None:
+        self._service = service
+        self._fake = fake
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**given: Any) -> Any:
+            return getattr(self._fake, operation)(**checked(self._service, operation, given))
+
+        return call
+
+    def can_paginate(self, operation: str) -> bool:
+        loader = botocore.session.get_session().get_component("data_loader")
+        names = loader.load_service_model(self._service, "paginators-1")["pagination"]
+        return operation in map(xform_name, names)
+
+    def get_paginator(self, operation: str) -> FakePaginator:
+        return FakePaginator(getattr(self, operation))
+
+
+class FakePaginator:
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def paginate(self, **given: Any) -> Iterator[Any]:
+        page = self._call(**given)
+        yield page
+        while token := page.get("nextToken"):
+            page = self._call(**given, nextToken=token)
+            yield page
