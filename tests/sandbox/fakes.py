@@ -193,6 +193,13 @@ class FakeMachines:
                 return private
         return address
 
+    def package_layers(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """An empty layer for each name."""
+        layers = tuple(self._directory / "packages" / name for name in names)
+        for layer in layers:
+            layer.mkdir(parents=True, exist_ok=True)
+        return layers
+
     def close(self) -> None:
         for machine in list(self.machines.values()):
             machine.terminate()
