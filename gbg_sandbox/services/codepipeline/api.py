@@ -40,6 +40,8 @@ PAGE = 100
 
 class CodePipeline(Answers, Service):
     name = "codepipeline"
+    reply_real_seconds = 20.0
+    """the least real time that a Lambda function has for each answer"""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)

@@ -17,7 +17,6 @@ from gbg_sandbox.services.codepipeline.jobs import Job
 from gbg_sandbox.services.codepipeline.state import Artifact
 
 REPLY_AWS_SECONDS = 20 * 60
-REPLY_REAL_SECONDS = 20.0
 TOTAL_AWS_SECONDS = 24 * 3600
 BETWEEN_AWS_SECONDS = 30
 LOOK_SECONDS = 0.05
@@ -32,7 +31,7 @@ def invoke(context: ActionContext) -> None:
         if not context.wait(
             job.answered.is_set,
             aws_seconds=REPLY_AWS_SECONDS,
-            real_floor=REPLY_REAL_SECONDS,
+            real_floor=context.service.reply_real_seconds,
             look_seconds=LOOK_SECONDS,
         ):
             context.service.jobs.expire(job)
