@@ -76,7 +76,7 @@ class Repository:
         later = self._commits_since(folder)
         if later is None:
             raise self._not_empty(f"{self.branch} never held what is in {folder}")
-        since = f", and {later} commits since" if later else ""
+        since = f", and {later} later commit{'s' * (later > 1)}" if later else ""
         return SeedPlan(self.name, "nothing", f"{self.branch} holds this application already{since}", wanted)
 
     def _not_empty(self, what: str) -> RepositoryError:

@@ -1,0 +1,120 @@
+"""A pipeline with one execution and the deployment behind it, to be told as AWS tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.unit.aws_fakes import refusal
+
+BEGIN = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+EXECUTION = "11111111-2222-3333-4444-555555555555"
+COMMIT = "5f2c9e4d1b7a8c3e6f0d2b4a9c8e7f6d5a4b3c2d"
+DEPLOYMENT = "d-ABCDEFGHI"
+
+
+def at(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def action(stage: str, begin: float, end: float, status: str = "Succeeded", **result: Any) -> dict[str, Any]:
+    """As list_action_executions tells one. `result`: external id, summary, error, outputs."""
+    return {
+        "actionExecutionId": f"{stage}-{begin}",
+        "stageName": stage,
+        "actionName": result.get("name", stage),
+        "status": status,
+        "startTime": at(begin),
+        "lastUpdateTime": at(end),
+        "output": {
+            "outputVariables": result.get("outputs", {}),
+            "executionResult": {
+                "externalExecutionId": result.get("external", ""),
+                "externalExecutionSummary": result.get("summary", ""),
+                "errorDetails": {"message": result.get("error", "")},
+            },
+        },
+    }
+
+
+GOOD = [
+    action("Source", 0, 1),
+    action("BuildGoldenAMI", 2, 40, outputs={"ImageId": "ami-1", "LaunchTemplateVersion": "2"}),
+    action("Build", 41, 50, external="gbg-build:1"),
+    action("Deploy", 51, 90, external=DEPLOYMENT),
+]
+
+
+class FakeCodePipeline:
+    """Lists newest first, two actions a page. `news` are called one a look, to let something happen."""
+
+    def __init__(self, actions: list[dict[str, Any]], status: str = "Succeeded") -> None:
+        self.actions = actions
+        self.status = status
+        self.started = 0
+        self.listed = True
+        self.news: list[Callable[[], None]] = []
+
+    def list_pipeline_executions(self, **given: Any) -> dict[str, Any]:
+        if self.news:
+            self.news.pop(0)()
+        if not self.listed:
+            return {"pipelineExecutionSummaries": []}
+        found = {
+            "pipelineExecutionId": EXECUTION,
+            "status": self.status,
+            "startTime": BEGIN,
+            "sourceRevisions": [{"revisionId": COMMIT, "revisionSummary": "First"}],
+            "trigger": {"triggerType": "CloudWatchEvent"},
+        }
+        return {"pipelineExecutionSummaries": [found]}
+
+    def get_pipeline_execution(self, **given: Any) -> dict[str, Any]:
+        if given["pipelineExecutionId"] != EXECUTION:
+            raise refusal("PipelineExecutionNotFoundException", "no such execution")
+        revision = {"revisionId": COMMIT, "revisionSummary": "First", "created": BEGIN}
+        return {"pipelineExecution": {"status": self.status, "artifactRevisions": [revision]}}
+
+    def list_action_executions(self, **given: Any) -> dict[str, Any]:
+        assert given["filter"]["pipelineExecutionId"]
+        newest = sorted(self.actions, key=lambda found: found["startTime"], reverse=True)
+        first = int(given.get("nextToken", 0))
+        page = {"actionExecutionDetails": newest[first : first + 2]}
+        return page | ({"nextToken": str(first + 2)} if first + 2 < len(newest) else {})
+
+    def start_pipeline_execution(self, **given: Any) -> dict[str, Any]:
+        self.started += 1
+        self.listed = True
+        return {"pipelineExecutionId": EXECUTION}
+
+
+def lifecycle(name: str, status: str = "Succeeded", **diagnostics: str) -> dict[str, Any]:
+    return {
+        "lifecycleEventName": name,
+        "status": status,
+        "startTime": at(52),
+        "endTime": at(55),
+        "diagnostics": diagnostics,
+    }
+
+
+class FakeCodeDeploy:
+    def __init__(self, targets: list[tuple[str, str, list[dict[str, Any]]]]) -> None:
+        self.targets = {
+            instance: {
+                "targetId": instance,
+                "instanceLabel": label,
+                "status": "Failed" if any(event["status"] == "Failed" for event in events) else "Succeeded",
+                "lifecycleEvents": events,
+            }
+            for instance, label, events in targets
+        }
+
+    def list_deployment_targets(self, **given: str) -> dict[str, Any]:
+        return {"targetIds": list(self.targets)}
+
+    def batch_get_deployment_targets(self, **given: Any) -> dict[str, Any]:
+        assert len(given["targetIds"]) <= 25, "the API's limit"
+        found = [self.targets[instance] for instance in given["targetIds"]]
+        return {"deploymentTargets": [{"instanceTarget": target} for target in found]}

@@ -1,0 +1,161 @@
+"""Part 2 with a real git: what is pushed, what is skipped, what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gbg_lib.aws import Aws
+from gbg_lib.errors import MisuseError, RepositoryError
+from gbg_lib.repository import Repository
+from tests.unit.aws_fakes import connected
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class FakeCodeCommit:
+    """CodeCommit's API over a bare repository on disk."""
+
+    def __init__(self, bare: Path) -> None:
+        self.bare = bare
+
+    def list_branches(self, **given: str) -> dict[str, Any]:
+        return {"branches": git(self.bare, "for-each-ref", "--format=%(refname:short)").split()}
+
+    def get_branch(self, **given: str) -> dict[str, Any]:
+        return {"branch": {"commitId": git(self.bare, "rev-parse", given["branchName"])}}
+
+    def get_commit(self, **given: str) -> dict[str, Any]:
+        words = git(self.bare, "log", "-1", "--format=%H%n%an%n%B", given["commitId"]).split("\n", 2)
+        return {"commit": {"commitId": words[0], "author": {"name": words[1]}, "message": words[2] + "\n"}}
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """A folder worth releasing, with things in it that don't belong into a repository."""
+    folder = tmp_path / "application"
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "appspec.yml").write_text("version: 0.0\n")
+    (folder / "scripts" / "start.sh").write_text("#!/bin/sh\n")
+    (folder / "scripts" / "start.sh").chmod(0o755)
+    (folder / "target").mkdir()
+    (folder / "target" / "app.war").write_text("built")
+    return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    bare = tmp_path / "shop.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    aws: Aws = connected(codecommit=FakeCodeCommit(bare))
+    return Repository(aws, "shop", str(bare), "main")
+
+
+def seed(repository: Repository, application: Path) -> str:
+    return repository.seed(repository.plan_seed(application), application, "First").id
+
+
+def test_an_empty_repository_gets_the_application(repository: Repository, application: Path) -> None:
+    plan = repository.plan_seed(application)
+    assert (plan.action, plan.reason) == ("push", "the repository is empty")
+    assert plan.files == ("appspec.yml", "scripts/start.sh")
+    assert repository.head() is None
+    made = repository.seed(plan, application, "First")
+    head = repository.head()
+    assert head == made and head.message == "First"
+    listed = git(Path(repository.url), "ls-tree", "-r", "main").splitlines()
+    assert [line.split()[0] + " " + line.split("\t")[1] for line in listed] == [
+        "100644 appspec.yml",
+        "100755 scripts/start.sh",
+    ]
+
+
+def test_what_is_there_already_is_skipped(repository: Repository, application: Path) -> None:
+    seed(repository, application)
+    plan = repository.plan_seed(application)
+    assert (plan.action, plan.reason) == ("nothing", "main holds this application already")
+
+
+def test_later_commits_are_kept_and_told(repository: Repository, application: Path) -> None:
+    seed(repository, application)
+
+    def edit(work: Path) -> None:
+        (work / "new.txt").write_text("new")
+
+    made = repository.change(edit, "Second")
+    plan = repository.plan_seed(application)
+    assert plan.action == "nothing"
+    assert plan.reason == "main holds this application already, and 1 later commit"
+    assert repository.head() == made
+
+
+def test_other_content_is_never_overwritten(repository: Repository, application: Path) -> None:
+    first = seed(repository, application)
+    (application / "appspec.yml").write_text("version: 0.1\n")
+    with pytest.raises(RepositoryError) as refused:
+        repository.plan_seed(application)
+    assert "isn't empty" in refused.value.what and "nothing was overwritten" in refused.value.try_this
+    head = repository.head()
+    assert head is not None and head.id == first
+
+
+def test_another_branch_only_is_not_empty(repository: Repository, application: Path) -> None:
+    git(Path(repository.url), "symbolic-ref", "HEAD", "refs/heads/trunk")
+    seed(Repository(repository.aws, "shop", repository.url, "trunk"), application)
+    with pytest.raises(RepositoryError, match="it has trunk and no main"):
+        repository.plan_seed(application)
+
+
+def test_a_changed_file_mode_is_another_application(repository: Repository, application: Path) -> None:
+    seed(repository, application)
+    (application / "scripts" / "start.sh").chmod(0o644)
+    with pytest.raises(RepositoryError, match="isn't empty"):
+        repository.plan_seed(application)
+
+
+def test_folders_that_hold_no_application_are_refused(repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match="not a folder"):
+        repository.plan_seed(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RepositoryError, match=r"no appspec\.yml"):
+        repository.plan_seed(tmp_path / "empty")
+
+
+def test_a_change_of_nothing_is_refused(repository: Repository, application: Path) -> None:
+    seed(repository, application)
+    with pytest.raises(RepositoryError, match="nothing has changed"):
+        repository.change(lambda work: None, "Nothing")
+
+
+def test_gits_own_words_are_passed_on(repository: Repository, application: Path) -> None:
+    lost = Repository(repository.aws, "shop", repository.url + "-gone", "main")
+    with pytest.raises(RepositoryError) as refused:
+        lost.seed(repository.plan_seed(application), application, "First")
+    assert refused.value.where == "git push (shop)" and "ls-remote" in refused.value.try_this
+
+
+def test_a_persons_git_configuration_changes_no_commit(
+    repository: Repository, application: Path, tmp_path: Path
+) -> None:
+    """Signing, hooks, ignored files and line ends of their own would."""
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "pre-commit").chmod(0o755)
+    (tmp_path / "ignored").write_text("*.yml\n")
+    configuration = tmp_path / "gitconfig"
+    configuration.write_text(
+        f"[core]\nhooksPath = {hooks}\nexcludesFile = {tmp_path / 'ignored'}\nautocrlf = true\n"
+        "[commit]\ngpgSign = true\n"
+    )
+    repository.aws.environment["GIT_CONFIG_GLOBAL"] = str(configuration)
+    seed(repository, application)
+    assert "appspec.yml" in git(Path(repository.url), "ls-tree", "--name-only", "main")
+    assert repository.plan_seed(application).action == "nothing"
