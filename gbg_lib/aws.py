@@ -50,9 +50,11 @@ class Aws:
         *,
         poll_seconds: float,
         profile: str = "",
+        endpoint_url: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.session = session
+        self.endpoint_url = endpoint_url
         self.poll_seconds = poll_seconds
         self.profile = profile
         self.environment = dict(environment or {})
@@ -96,7 +98,7 @@ class Aws:
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             session: Any = self.session  # the stubs list every service by name; here it is a variable
-            self._clients[service] = session.client(service, config=CONFIG)
+            self._clients[service] = session.client(service, config=CONFIG, endpoint_url=self.endpoint_url)
         return self._clients[service]
 
 
@@ -122,6 +124,7 @@ def sandbox_files() -> tuple[Path, Path]:
 
 
 def _open_sandbox() -> Aws:
+    """Region and address come from the profile alone: variables of the shell would win over it."""
     config, credentials = sandbox_files()
     if not config.exists():
         raise AccessRefused(
@@ -130,11 +133,17 @@ def _open_sandbox() -> Aws:
     core = botocore.session.Session(profile=SANDBOX_PROFILE)
     core.set_config_variable("config_file", str(config))
     core.set_config_variable("credentials_file", str(credentials))
+    told = core.get_scoped_config()
     return Aws(
-        boto3.session.Session(botocore_session=core),
+        boto3.session.Session(botocore_session=core, region_name=told["region"]),
         poll_seconds=SANDBOX_POLL_SECONDS,
         profile=SANDBOX_PROFILE,
-        environment={"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)},
+        endpoint_url=told["endpoint_url"],
+        environment={
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+            "AWS_DEFAULT_REGION": told["region"],
+        },
     )
 
 

@@ -34,7 +34,7 @@ class FakeSession:
     def __init__(self, services: Mapping[str, object]) -> None:
         self._services = services
 
-    def client(self, service: str, config: object) -> FakeClient:
+    def client(self, service: str, **given: object) -> FakeClient:
         return FakeClient(service, self._services[service])
 
 

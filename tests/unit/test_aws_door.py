@@ -1,0 +1,106 @@
+"""The one door to AWS: errors translated by code, pages followed, requests counted, the cloud chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+
+from gbg_lib.aws import open_aws, translated
+from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError, TimedOut
+from gbg_lib.parameters import Parameters
+from gbg_lib.waiting import wait_until
+from tests.unit.aws_fakes import connected, refusal
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (refusal("AccessDeniedException", "no"), AccessRefused),
+        (refusal("UnauthorizedOperation", "no"), AccessRefused),
+        (refusal("ExpiredToken", "old"), AccessRefused),
+        (refusal("ValidationError", "Stack with id x does not exist"), NotThere),
+        (refusal("PipelineNotFoundException", "x"), NotThere),
+        (refusal("NoSuchBucket", "x"), NotThere),
+        (refusal("ThrottlingException", "Rate exceeded"), AwsError),
+        (NoCredentialsError(), AwsError),
+    ],
+)
+def test_an_error_becomes_one_of_ours_by_its_code(error: Exception, kind: type[GbgError]) -> None:
+    ours = translated(error, "s3:get_object")
+    assert type(ours) is kind
+    assert ours.where == "s3:get_object" and ours.try_this
+    assert str(ours) == f"{ours.where}: {ours.what}\n  try: {ours.try_this}"
+
+
+def test_nobody_at_home_asks_whether_the_sandbox_is_up() -> None:
+    ours = translated(EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "sts")
+    assert "gbg status" in ours.try_this
+
+
+class FakeCodeCommit:
+    def list_branches(self, **given: Any) -> dict[str, Any]:
+        if "nextToken" in given:
+            return {"branches": ["c"]}
+        return {"branches": ["a", "b"], "nextToken": "more"}
+
+    def get_branch(self, **given: Any) -> dict[str, Any]:
+        raise refusal("BranchDoesNotExistException", "no such branch")
+
+
+def test_pages_are_followed_and_requests_counted() -> None:
+    aws = connected(codecommit=FakeCodeCommit())
+    found = aws.pages("codecommit", "list_branches", "branches", repositoryName="r")
+    assert [str(name) for name in found] == ["a", "b", "c"]
+    with pytest.raises(NotThere) as missing:
+        aws.call("codecommit", "get_branch", repositoryName="r", branchName="b")
+    assert missing.value.where == "codecommit:get_branch"
+    assert missing.value.__cause__ is not None
+    assert aws.requests["codecommit"] == 3
+
+
+def test_a_sandbox_that_is_not_up_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GBG_HOME", str(tmp_path))
+    with pytest.raises(AccessRefused, match="not up") as refused:
+        open_aws(Parameters())
+    assert "gbg up" in refused.value.try_this
+
+
+def test_the_sandboxs_profile_is_used_whatever_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aws").mkdir()
+    (tmp_path / "aws" / "config").write_text(
+        "[profile gbg-sandbox]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:4566\n"
+    )
+    (tmp_path / "aws" / "credentials").write_text(
+        "[gbg-sandbox]\naws_access_key_id = AKIASANDBOX\naws_secret_access_key = s\n"
+    )
+    monkeypatch.setenv("GBG_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://elsewhere.example")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_PROFILE", "company")
+    aws = open_aws(Parameters())
+    keys = aws.session.get_credentials()
+    assert keys is not None and keys.access_key == "AKIASANDBOX"
+    assert (aws.region, aws.endpoint_url) == ("us-east-1", "http://127.0.0.1:4566")
+    assert aws.environment["AWS_CONFIG_FILE"] == str(tmp_path / "aws" / "config")
+    assert aws.environment["AWS_DEFAULT_REGION"] == "us-east-1"
+
+
+def test_an_unknown_profile_is_misuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(ParameterError, match="company"):
+        open_aws(Parameters(cloud="aws", profile="company"))
+
+
+def test_waiting_looks_again_until_there_is_an_answer_or_time_is_up() -> None:
+    aws = connected()
+    looks = iter([None, None, 7])
+    assert wait_until(aws, lambda: next(looks), limit_seconds=60, what="x", try_this="y") == 7
+    with pytest.raises(TimedOut, match="x: not done after 0 s"):
+        wait_until(aws, lambda: None, limit_seconds=0, what="x", try_this="y")
