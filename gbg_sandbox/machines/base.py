@@ -203,7 +203,7 @@ def _build_guest(root: Path) -> None:
         GUEST, root, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
     )
     for path in root.rglob("*"):
-        if path.is_dir():
+        if not path.is_symlink() and path.is_dir():
             path.chmod(0o755)
     known = catalogue.load()
     facts = {

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gbg_sandbox.machines import linux, wire
+from gbg_sandbox.machines import linux, seccomp, wire
 from gbg_sandbox.machines.netlink import Netlink
 
 BRIDGE = "vpc"
@@ -27,11 +26,13 @@ def become_machine(order: dict[str, Any], network: int, control: int, console: i
     try:
         linux.die_with_parent()
         os.setsid()
-        reset_signals()
+        linux.reset_signals()
         _plug_in(network, order["address"], order["prefix"])
         socket.sethostname(order["hostname"])
         _enter_root(order["folder"], order["layers"], many_users=order["many_users"])
-        _standard_streams(control, console)
+        standard_streams(control, console)
+        if not order["many_users"]:
+            seccomp.pretend_ownership()
         argv = [PID1, "--boot" if order["boot"] else "--no-boot"]
         os.execve(PID1, argv, {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", **order["environment"]})
     except BaseException as error:
@@ -39,12 +40,6 @@ def become_machine(order: dict[str, Any], network: int, control: int, console: i
             wire.send(line, {"event": "failed", "message": f"{type(error).__name__}: {error}"})
     finally:
         os._exit(1)
-
-
-def reset_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _plug_in(network: int, address: str, prefix: int) -> None:
@@ -99,7 +94,8 @@ def _fill_dev(*, many_users: bool) -> None:
         Path("dev", link).symlink_to(target)
 
 
-def _standard_streams(control: int, console: int) -> None:
+def standard_streams(control: int, console: int) -> None:
+    """Nothing on 0, the console on 1 and 2, the line to the sandbox on 3."""
     nothing = os.open("/dev/null", os.O_RDWR)
     line = os.dup(control)
     os.dup2(nothing, 0)

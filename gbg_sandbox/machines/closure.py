@@ -75,7 +75,7 @@ def add_programs(root: Path, names: Iterable[str]) -> list[str]:
 
 def add_libraries(root: Path, present: Sequence[Path] = ()) -> None:
     """Copy what the ELF files below `root` need and neither `root` nor the trees in `present` have."""
-    own = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink() and is_elf(path)]
+    own = [path for path in root.rglob("*") if not path.is_symlink() and path.is_file() and is_elf(path)]
     for library in sorted(libraries(own)):
         target = _place(library)
         here = any((tree / target).exists() for tree in (root, *present))

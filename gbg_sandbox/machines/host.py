@@ -7,9 +7,7 @@ the sandbox's end of its socket closes. Started as `python -m gbg_sandbox.machin
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import select
 import signal
 import socket
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gbg_sandbox.machines import birth, linux, wire
+from gbg_sandbox.machines.forkserver import ForkServer, Reply
 from gbg_sandbox.machines.netlink import Netlink
 
 MAPPED_IDS = 65536
@@ -56,67 +55,19 @@ def _can_map_all() -> bool:
     return any(int(first) == 0 and int(count) >= MAPPED_IDS for first, _outside, count in ranges)
 
 
-class Host:
+class Host(ForkServer):
     def __init__(self, control: socket.socket) -> None:
-        self._control = control
+        super().__init__(control)
         self._networks: dict[str, int] = {}
-        self._waiting: dict[int, int] = {}
         self._many_users = enter_user_namespace()
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
         linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-        self._wake, wakeup = socket.socketpair()
-        for end in (self._wake, wakeup):
-            end.setblocking(False)
-        self._wakeup = wakeup
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        signal.set_wakeup_fd(wakeup.fileno())
+        self.tell({"event": "up"})
 
-    def serve(self) -> None:
-        wire.send(self._control, {"event": "up", "many_users": self._many_users})
-        while True:
-            readable, _w, _x = select.select([self._control, self._wake], [], [])
-            if self._wake in readable:
-                self._wake.recv(4096)
-                self._reap()
-            if self._control in readable:
-                received = wire.receive(self._control)
-                if received is None:
-                    return
-                self._obey(*received)
+    def enter_network(self, name: str) -> None:
+        linux.setns(self._networks[name], linux.CLONE_NEWNET)
 
-    def _reap(self) -> None:
-        with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                pid, status = ended
-                code = os.waitstatus_to_exitcode(status)
-                request = self._waiting.pop(pid, None)
-                if request is None:
-                    wire.send(self._control, {"event": "exited", "pid": pid, "status": code})
-                else:
-                    wire.send(self._control, {"id": request, "status": code})
-
-    def _obey(self, order: dict[str, Any], descriptors: Sequence[int]) -> None:
-        answer: dict[str, Any] = {}
-        passed: list[int] = []
-        try:
-            action = getattr(self, f"_do_{order['do']}")
-            result = action(order, descriptors)
-            if result is None:
-                return
-            answer, passed = result
-        except (OSError, KeyError) as error:
-            number = error.errno if isinstance(error, OSError) else None
-            answer = {"error": str(error), "errno": number}
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        wire.send(self._control, {"id": order["id"], **answer}, passed)
-        for descriptor in passed:
-            os.close(descriptor)
-
-    def _do_add_network(
-        self, order: dict[str, Any], _given: Sequence[int]
-    ) -> tuple[dict[str, Any], list[int]]:
+    def _do_add_network(self, order: dict[str, Any], _given: Sequence[int]) -> Reply:
         if order["name"] in self._networks:
             return {}, []
         linux.unshare(linux.CLONE_NEWNET)
@@ -130,30 +81,28 @@ class Host:
         self._networks[order["name"]] = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         return {}, []
 
-    def _do_remove_network(
-        self, order: dict[str, Any], _given: Sequence[int]
-    ) -> tuple[dict[str, Any], list[int]]:
+    def _do_remove_network(self, order: dict[str, Any], _given: Sequence[int]) -> Reply:
         descriptor = self._networks.pop(order["name"], None)
         if descriptor is not None:
             linux.unshare(linux.CLONE_NEWNET)
             os.close(descriptor)
         return {}, []
 
-    def _do_start(self, order: dict[str, Any], given: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    def _do_start(self, order: dict[str, Any], given: Sequence[int]) -> Reply:
         network = self._networks[order["network"]]
         pid = linux.clone(NAMESPACES)
         if pid == 0:
             birth.become_machine({**order, "many_users": self._many_users}, network, *given)
         return {"pid": pid}, []
 
-    def _do_kill(self, order: dict[str, Any], _given: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    def _do_kill(self, order: dict[str, Any], _given: Sequence[int]) -> Reply:
         with contextlib.suppress(ProcessLookupError):
             os.kill(order["pid"], signal.SIGKILL)
         return {}, []
 
-    def _do_socket(self, order: dict[str, Any], _given: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    def _do_socket(self, order: dict[str, Any], _given: Sequence[int]) -> Reply:
         """A socket made inside a network; bound (and listening) when an address is given."""
-        linux.setns(self._networks[order["network"]], linux.CLONE_NEWNET)
+        self.enter_network(order["network"])
         made = socket.socket(socket.AF_INET, order["kind"])
         if order["address"]:
             with Netlink() as link:
@@ -164,39 +113,6 @@ class Host:
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 made.listen(1024)
         return {}, [made.detach()]
-
-    def _do_spawn(self, order: dict[str, Any], given: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
-        log, *passed = given
-        pid = os.fork()
-        if pid == 0:
-            self._become_program(self._networks[order["network"]], order["argv"], log, passed)
-        return {"pid": pid}, []
-
-    def _become_program(self, network: int, argv: list[str], log: int, passed: Sequence[int]) -> None:
-        try:
-            linux.die_with_parent()
-            os.setsid()
-            birth.reset_signals()
-            linux.setns(network, linux.CLONE_NEWNET)
-            high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for descriptor in passed]
-            nothing = os.open("/dev/null", os.O_RDONLY)
-            for source, target in [
-                (nothing, 0),
-                (log, 1),
-                (log, 2),
-                *zip(high, range(3, 3 + len(high)), strict=True),
-            ]:
-                os.dup2(source, target)
-            os.execvp(argv[0], argv)
-        except OSError as error:
-            os.write(log, f"{argv[0]}: {error}\n".encode())
-        finally:
-            os._exit(127)
-
-    def _do_program(self, order: dict[str, Any], _given: Sequence[int]) -> None:
-        """A short-lived program with rights over the machines' files; answered when it ends."""
-        pid = os.posix_spawnp(order["argv"][0], order["argv"], os.environ)
-        self._waiting[pid] = order["id"]
 
 
 def main() -> None:

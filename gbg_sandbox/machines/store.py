@@ -60,7 +60,7 @@ def _build(package: Package, root: Path) -> None:
         path.symlink_to(target_name)
     closure.add_libraries(root, present=[base_tree()])
     for path in root.rglob("*"):
-        if path.is_dir() and not path.is_symlink():
+        if not path.is_symlink() and path.is_dir():
             path.chmod(0o755)
 
 
