@@ -104,6 +104,7 @@ class StackOperation(Operation):
 
     def roll_back_creation(self, verb: str = "ROLLBACK") -> None:
         """Delete what was created; `verb` begins the statuses."""
+        self.go_on()
         failed = self._remove(self.stack.resources.values(), keep=self._kept_on_rollback)
         self.stack.outputs = []
         if failed:
@@ -219,6 +220,7 @@ class StackOperation(Operation):
         """Bring every resource back to what it was, then delete what the update had created."""
         stack, undo = self.stack, self.stack.undo
         assert undo is not None
+        self.go_on()
         before = undo.revision
         stack.revision = before
         work = ResourceWork(self, before)

@@ -60,6 +60,10 @@ class Operation:
     def cancel(self, why: str) -> None:
         self._called_off = self._called_off or why
 
+    def go_on(self) -> None:
+        """From here nothing is called off any more: rolling back runs to its end."""
+        self._called_off, self._deadline = "", None
+
     def cancelled(self) -> str:
         if self._deadline is not None and time.monotonic() > self._deadline:
             self.cancel("Resource creation cancelled")
