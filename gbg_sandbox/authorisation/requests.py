@@ -24,6 +24,8 @@ PREFIXES = {
     "codedeploy-commands": "codedeploy-commands-secure",
     "codedeploy_commands": "codedeploy-commands-secure",
 }
+BY_IDENTITY = {"codedeploy-commands"}
+"""Agents' APIs that only ask which instance is calling, and look at that themselves."""
 FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRole"), ("sts", "GetSessionToken")}
 """No identity policy is asked. AssumeRole is decided by `check_trust`, which the operation calls itself."""
 
@@ -72,7 +74,7 @@ def needed(request: Request) -> list[Check]:
         system_requests,
     )
 
-    if (request.service, request.operation) in FREE:
+    if (request.service, request.operation) in FREE or request.service in BY_IDENTITY:
         return []
     rules: dict[str, Rule] = {**system_requests.RULES, **code_requests.RULES, **ec2_requests.RULES}
     if request.service == "s3":

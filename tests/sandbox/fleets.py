@@ -136,8 +136,8 @@ class Fleet:
     def autoscaling(self) -> Any:
         return self.cloud.client("autoscaling")
 
-    def add_group(self, name: str, size: int, **params: Any) -> list[str]:
-        """A group with this many instances in service, each with a web server."""
+    def add_group(self, name: str, size: int, *, serve: bool = True, **params: Any) -> list[str]:
+        """A group with this many instances in service; with `serve` each gets a web server from here."""
         self.autoscaling.create_auto_scaling_group(
             AutoScalingGroupName=name,
             MinSize=1,
@@ -150,9 +150,9 @@ class Fleet:
             **params,
         )
         eventually(lambda: len(self.instances(name)) == size)
-        for instance in self.instances(name):
+        for instance in self.instances(name) if serve else ():
             self.agents.serve(instance)
-        eventually(lambda: len(self.healthy_targets()) == size)
+        eventually(lambda: len(self.healthy_targets()) == size, 60)
         return self.instances(name)
 
     def instances(self, group: str) -> list[str]:
@@ -258,8 +258,8 @@ def make_role(cloud: Cloud, name: str, service: str, *policies: str) -> str:
     return arn
 
 
-def make_fleet(cloud: Cloud) -> Fleet:
-    """Everything but the Auto Scaling group and the deployment group."""
+def make_fleet(cloud: Cloud, **launch: Any) -> Fleet:
+    """Everything but the Auto Scaling group and the deployment group; `launch` adds to the template."""
     role_arn = make_role(
         cloud, "codedeploy", ROLE_TRUST, "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRole"
     )
@@ -279,6 +279,7 @@ def make_fleet(cloud: Cloud) -> Fleet:
             "TagSpecifications": [
                 {"ResourceType": "instance", "Tags": [{"Key": "gbg:deployment", "Value": "gbg"}]}
             ],
+            **launch,
         },
     )["LaunchTemplate"]["LaunchTemplateId"]
     elbv2 = cloud.client("elbv2")

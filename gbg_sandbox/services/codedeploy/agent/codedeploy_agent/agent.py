@@ -8,7 +8,6 @@ import logging.handlers
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +29,8 @@ LONGEST_PAUSE = 30.0
 SYSTEM = "CodeDeploy"
 
 
-class Stopping(Exception):
-    """SIGTERM: leave after the command under way."""
+class Stopping(BaseException):
+    """SIGTERM came while there was nothing to do."""
 
 
 def control(operation: str, **fields: Any) -> dict[str, Any]:
@@ -48,27 +47,35 @@ class Agent:
         self._settings = settings
         self._host = host
         self._executor = Executor(settings, instance_aws.get_object)
-        self.stopping = threading.Event()
+        self._stopping = False
+        self._busy = False
+
+    def stop(self, *_: object) -> None:
+        """For SIGTERM: leave now, or after the command under way."""
+        self._stopping = True
+        if not self._busy:
+            raise Stopping
 
     def run(self) -> None:
         self._fail_what_was_under_way()
         failures = 0
-        while not self.stopping.is_set():
+        while not self._stopping:
             try:
                 if not self._step():
-                    self.stopping.wait(min(float(self._settings.wait_between_runs), 1.0))
+                    time.sleep(min(float(self._settings.wait_between_runs), 1.0))
                 failures = 0
             except (ServiceError, InstanceError, OSError) as error:
                 failures += 1
                 pause = min(2.0**failures / 4, LONGEST_PAUSE)
                 log.error("Error polling for host commands: %s - trying again in %s seconds", error, pause)
-                self.stopping.wait(pause)
+                time.sleep(pause)
 
     def _step(self) -> bool:
         """Do one command; False when there was none."""
         command = control("PollHostCommand", HostIdentifier=self._host).get("HostCommand")
         if not command:
             return False
+        self._busy = True
         log.info("PollHostCommand: %s of %s", command["CommandName"], command["DeploymentExecutionId"])
         identifier = command["HostCommandIdentifier"]
         try:
@@ -93,6 +100,7 @@ class Agent:
             self._fail(identifier, diagnostics.UNKNOWN, str(error))
         finally:
             self._untrack()
+            self._busy = False
         return True
 
     def _specification(self, command: Mapping[str, Any]) -> specification.Specification:
@@ -167,14 +175,13 @@ def _start_log(settings: Settings) -> None:
     log.setLevel(logging.DEBUG if settings.verbose else logging.INFO)
 
 
-def _wait_for_identity(stopping: threading.Event) -> str:
-    while not stopping.is_set():
+def _wait_for_identity() -> str:
+    while True:
         try:
             return host_identifier()
         except InstanceError as error:
             log.error("the instance does not know itself yet: %s", error)
-            stopping.wait(1.0)
-    raise Stopping
+            time.sleep(1.0)
 
 
 def run() -> int:
@@ -183,28 +190,15 @@ def run() -> int:
     os.makedirs(settings.pid_dir, exist_ok=True)
     with open(settings.pid_file, "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    threading.Thread(target=_leave, args=(stopping,), daemon=True).start()
     log.info("The CodeDeploy agent %s starts", version())
+    agent = Agent(settings, _wait_for_identity())
+    signal.signal(signal.SIGTERM, agent.stop)
+    signal.signal(signal.SIGINT, agent.stop)
     try:
-        agent = Agent(settings, _wait_for_identity(stopping))
+        agent.run()
     except Stopping:
-        return 0
-    agent.stopping = stopping
-    agent.run()
+        log.info("The CodeDeploy agent stops")
     return 0
-
-
-def _leave(stopping: threading.Event) -> None:
-    """A poll is held open for many seconds: when the agent is idle, a stop need not wait for its answer."""
-    stopping.wait()
-    settings = read()
-    tracking = os.path.join(settings.tracking_dir, "command")
-    while os.path.exists(tracking):
-        time.sleep(0.1)
-    os._exit(0)
 
 
 def version() -> str:
