@@ -220,9 +220,24 @@ def check_trust(
     door(cloud).check_trust(role_arn, who, context or {})
 
 
+def _own_stack(cloud: Cloud, call: Call, params: Mapping[str, Any]) -> bool:
+    """cfn-signal needs no right of its own for the stack that its instance belongs to.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-signal.html
+    """
+    if not call.principal.instance_id:
+        return False
+    arn = cloud.arn("ec2", f"instance/{call.principal.instance_id}")
+    own = door(cloud).resource_tags(arn)
+    stack = params.get("StackName")
+    return stack in (own.get("aws:cloudformation:stack-name"), own.get("aws:cloudformation:stack-id"))
+
+
 def check_request(cloud: Cloud, call: Call, service: str, operation: str, params: Mapping[str, Any]) -> None:
     """Raise AwsError in the service's form unless the caller has every right that this request needs."""
     if call.principal.kind in ("aws", "root"):
+        return
+    if (service, operation) == ("cloudformation", "SignalResource") and _own_stack(cloud, call, params):
         return
     request = Request(cloud, service, operation, params)
     asked = PREFIXES.get(service, service)
