@@ -114,7 +114,11 @@ def require_succeeded(aws: Aws, release: Release) -> Release:
     failed = next((action for action in release.actions if action.status == "Failed"), None)
     where = f"release {release.execution_id[:8]}"
     if failed is None:
-        raise ReleaseFailed(where, f"its status is {release.status}, and no stage failed", "start it again when the reason is gone")
+        raise ReleaseFailed(
+            where,
+            f"its status is {release.status}, and no stage failed",
+            "start it again when the reason is gone",
+        )
     what = f"{failed.stage}/{failed.name} failed: {failed.error or failed.summary or 'no message'}"
     if failed.stage == DEPLOY and release.deployment_id:
         what += _failed_hook(aws, release.deployment_id)

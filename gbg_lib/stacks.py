@@ -16,6 +16,9 @@ from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60
+DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE"}
+"""what a stack can rest in, with every resource as some template wants it"""
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -99,7 +102,7 @@ class Stacks:
                     yield event
             if begun and status.endswith(("_COMPLETE", "_FAILED")):
                 break
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        if status not in DONE:
             raise _failed(plan.stack, status, failures)
 
     def discard(self, plan: StackPlan) -> None:

@@ -17,7 +17,7 @@ from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
 from gbg_lib.pipeline import Action, Pipeline
 from gbg_lib.release import Release, read_release, require_succeeded
 from gbg_lib.repository import Commit, Repository, SeedPlan
-from gbg_lib.stacks import StackEvent, StackPlan, Stacks
+from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile"})
@@ -67,12 +67,12 @@ class BaseStack(Step):
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
         return self.stacks.apply(plan)
 
-    def check(self) -> list[Check]:
+    def check(self, limit_seconds: float = HEALTHY_SECONDS) -> list[Check]:
         """Waits until the fleet is healthy. Raises CheckFailed, TimedOut."""
         wait_until(
             self.aws,
             lambda: True if self._all_healthy() else None,
-            limit_seconds=HEALTHY_SECONDS,
+            limit_seconds=limit_seconds,
             what="the first fleet",
             try_this="the console output of its instances tells how far their start came",
         )
@@ -81,7 +81,7 @@ class BaseStack(Step):
         serving = sum(fleet.serving for fleet in self.fleets())
         return require(
             [
-                Check("stack", status.endswith("_COMPLETE"), status, "read the stack's events"),
+                Check("stack", status in STABLE, status, "read the stack's events"),
                 Check("fleet", serving >= 1, f"{serving} instances serve", "look at target health"),
                 Check(
                     "page", page.status == 200, f"{page.url} answers {page.status}", "look at target health"
@@ -152,7 +152,7 @@ class PipelineStack(Step):
         names = [stage["name"] for stage in stages]
         return require(
             [
-                Check("stack", status.endswith("_COMPLETE"), status, "read the stack's events"),
+                Check("stack", status in STABLE, status, "read the stack's events"),
                 Check(
                     "stages",
                     names == ["Source", "BuildGoldenAMI", "Build", "Deploy"],
