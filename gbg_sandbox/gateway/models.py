@@ -145,10 +145,21 @@ def serialize(operation: Operation, result: Any, request_id: str) -> Response:
     serializer_class = get_serializer_class(operation.service, operation.protocol)
     serializer = serializer_class(operation.model, context=SerializationContext(request_id))
     made = serializer.serialize(_Raised(result) if isinstance(result, AwsError) else (result or {}))
-    status = result.status if isinstance(result, AwsError) else made["status_code"]
+    status = (
+        result.status if isinstance(result, AwsError) else _status(operation, result) or made["status_code"]
+    )
     response = Response(made["body"], status=status, headers=made["headers"])
     response.headers["x-amzn-RequestId"] = request_id
     return response
+
+
+def _status(operation: Operation, result: Any) -> int | None:
+    """The HTTP status that the result itself names, where the model has a member for it (Lambda's Invoke)."""
+    shape = operation.model.output_shape
+    for name, member in shape.members.items() if shape is not None else ():
+        if member.serialization.get("location") == "statusCode" and name in (result or {}):
+            return int(result[name])
+    return None
 
 
 def signing_names(services: Iterable[str]) -> dict[str, list[str]]:
