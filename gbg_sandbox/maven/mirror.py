@@ -45,6 +45,8 @@ class Mirror:
         notice = self._readers.get(build)
         if notice is None:
             return HTTPStatus.FORBIDDEN, b"no such build"
+        if not all(part.strip(".") for part in wanted.split("/")):
+            return HTTPStatus.BAD_REQUEST, b"not a path in a repository"
         try:
             content = self.repository.fetch(wanted, notice)
         except OSError as error:

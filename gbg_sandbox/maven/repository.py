@@ -72,8 +72,6 @@ class DebianRepository:
         return hashlib.sha1(content, usedforsecurity=False).hexdigest().encode()
 
     def _file(self, path: str, notice: Notice) -> bytes | None:
-        if ".." in path.split("/"):
-            return None
         if path.endswith(METADATA):
             return self._metadata(path.removesuffix(METADATA).strip("/"))
         exact = self._root / path

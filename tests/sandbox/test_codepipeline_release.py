@@ -15,7 +15,6 @@ from gbg_sandbox.cloud import Cloud
 from tests.sandbox.pipelines import World, approval_action, build_action, deploy_action, invoke_action, stage
 from tests.sandbox.shell_machines import ShellMachines
 
-
 RIGHTS = [
     *("codecommit:GetBranch", "codecommit:GetCommit", "codecommit:UploadArchive"),
     *("codecommit:GetUploadArchiveStatus", "s3:GetObject", "s3:PutObject", "lambda:InvokeFunction"),
