@@ -129,6 +129,33 @@ def test_bad_or_missing_signals_fail_a_creation(
     assert cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
 
 
+def test_a_creation_can_be_deleted_midway(stacks: Steps, cloud: Cloud) -> None:
+    template = FLEET.replace("POLICIES", SIGNALS.replace("TIMEOUT", "PT5M"))
+    stack_id = stacks.client.create_stack(StackName="fleet", TemplateBody=template)["StackId"]
+    waits_for_signals(stacks, cloud)
+    stacks.client.delete_stack(StackName="fleet")
+    assert stacks.settle(stack_id)["StackStatus"] == "DELETE_COMPLETE", stacks.failures(stack_id)
+    assert stacks.reason(stack_id, "Fleet", "CREATE_FAILED") == "Resource creation cancelled"
+    assert cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+
+
+def test_an_update_can_be_cancelled(stacks: Steps, cloud: Cloud) -> None:
+    stacks.create("fleet", FLEET[: FLEET.index("  Fleet:")])
+    template = FLEET.replace("POLICIES", SIGNALS.replace("TIMEOUT", "PT5M"))
+    stacks.client.update_stack(StackName="fleet", TemplateBody=template)
+    waits_for_signals(stacks, cloud)
+    stacks.client.cancel_update_stack(StackName="fleet")
+    assert stacks.settle("fleet")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE", stacks.failures("fleet")
+    assert set(stacks.physical("fleet")) == {"Vpc", "Subnet", "Template"}
+
+
+def waits_for_signals(stacks: Steps, cloud: Cloud) -> None:
+    def begun() -> bool:
+        return ("Fleet", "CREATE_IN_PROGRESS", "Resource creation Initiated") in stacks.events("fleet")
+
+    assert cloud.clock.wait_until(begun, aws_seconds=0, real_floor=60)
+
+
 def test_a_rolling_update_replaces_every_instance(stacks: Steps, cloud: Cloud) -> None:
     signalling(cloud, "SUCCESS")
     template = FLEET.replace("POLICIES", SIGNALS.replace("TIMEOUT", "PT1M"))

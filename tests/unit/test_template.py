@@ -37,7 +37,7 @@ def checked(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Resources: [", "Template format error: YAML not well-formed. (line 1"),
+        ("Resources: [", "Template format error: YAML not well-formed. (line"),
         ("{\"Resources\": ", "Template format error: JSON not well-formed. (line 1"),
         ("A: 1\nA: 2", "(line 2, column 1) duplicate key A"),
         ("Resources: {T: {Type: !Frob x}}", "unknown tag !Frob"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 
+from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.services.cloudformation.errors import TemplateError, reason
 from gbg_sandbox.services.cloudformation.graph import run_in_order
 from gbg_sandbox.services.cloudformation.operation import Operation
@@ -32,6 +33,11 @@ class StackOperation(Operation):
     def run(self, flow: Callable[[], None]) -> None:
         try:
             flow()
+        except ShuttingDown:
+            raise
+        except Exception as error:
+            self.stack_event(_broken(self.stack.status), f"Internal Failure: {error!r}")
+            raise
         finally:
             self.finished.set()
             with self.stack.lock:
@@ -107,6 +113,8 @@ class StackOperation(Operation):
         self.go_on()
         failed = self._remove(self.stack.resources.values(), keep=self._kept_on_rollback)
         self.stack.outputs = []
+        if self.superseded:
+            return
         if failed:
             self.stack_event(f"{verb}_FAILED", _not_deleted(failed))
             return
@@ -224,10 +232,9 @@ class StackOperation(Operation):
         before = undo.revision
         stack.revision = before
         work = ResourceWork(self, before)
-        leftovers: list[StackResource] = []
         graph = {name: resource.needs for name, resource in undo.resources.items()}
         skipped = frozenset(skip)
-        _, failed = run_in_order(graph, lambda name: self._restore(work, name, leftovers, name in skipped))
+        _, failed = run_in_order(graph, lambda name: self._restore(work, name, name in skipped))
         if failed:
             self.stack_event(
                 "UPDATE_ROLLBACK_FAILED",
@@ -236,13 +243,13 @@ class StackOperation(Operation):
             return
         self.stack_event("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         created = [stack.resources[name] for name in list(stack.resources) if name not in undo.resources]
-        self._remove([*created, *leftovers], keep=lambda resource: False)
+        self._remove([*created, *undo.leftovers], keep=lambda resource: False)
         stack.resources = dict(undo.resources)
         stack.outputs = undo.outputs
         stack.undo = None
         self.stack_event("UPDATE_ROLLBACK_COMPLETE")
 
-    def _restore(self, work: ResourceWork, name: str, leftovers: list[StackResource], skip: bool) -> bool:
+    def _restore(self, work: ResourceWork, name: str, skip: bool) -> bool:
         undo = self.stack.undo
         assert undo is not None
         old, current = undo.resources[name], self.stack.resources[name]
@@ -253,7 +260,7 @@ class StackOperation(Operation):
         elif current.physical_id != old.physical_id:
             self.resource_event(old, "UPDATE_IN_PROGRESS")
             if current.physical_id:
-                leftovers.append(current)
+                undo.leftovers.append(current)
             self.resource_event(old, "UPDATE_COMPLETE")
         elif name in undo.touched:
             back = revised(current, old.definition, old.properties, old.needs)
@@ -275,8 +282,8 @@ class StackOperation(Operation):
                 self.stack_event("DELETE_FAILED", f"Delete canceled. {text}")
                 return
         kept = frozenset(retain)
-        stale = stack.undo.stale if stack.undo else []
-        everything = [*stack.resources.values(), *stale]
+        aside = [*stack.undo.stale, *stack.undo.leftovers] if stack.undo else []
+        everything = list({id(r): r for r in [*stack.resources.values(), *aside]}.values())
         failed = self._remove(
             everything,
             keep=lambda resource: (
@@ -318,6 +325,12 @@ class StackOperation(Operation):
 
         _, failed = run_in_order(needs, remove)
         return sorted(numbered[number].logical_id for number in failed)
+
+
+def _broken(status: str) -> str:
+    """The status in which a flow ends that could not go on."""
+    rolling_back = status.startswith("UPDATE_ROLLBACK")
+    return "UPDATE_ROLLBACK_FAILED" if rolling_back else f"{status.partition('_')[0]}_FAILED"
 
 
 def _wanted(revision: Revision, scope: StackScope) -> list[str]:

@@ -120,6 +120,8 @@ class Undo:
     """resources whose update in place was begun"""
     stale: list[StackResource] = field(default_factory=list)
     """physical resources that their replacement has put aside"""
+    leftovers: list[StackResource] = field(default_factory=list)
+    """replacements that a rollback has put aside in turn"""
 
 
 @dataclass
