@@ -1,6 +1,6 @@
 """Policies that hang on resources: buckets, topics, functions.
 
-A service tells its own by a method `resource_policy(arn) -> str | None`; S3's and SNS's lie with moto.
+A service tells its own by a method `resource_policy(arn) -> str | None`; SNS's lie with moto.
 """
 
 from __future__ import annotations
@@ -27,21 +27,11 @@ def of_resource(cloud: Cloud, arn: str) -> Policy | None:
     tell = getattr(cloud.services.get(name), "resource_policy", None)
     if tell is not None:
         document = tell(arn)
-    elif name == "s3":
-        document = _bucket(cloud.account, parts[5].partition("/")[0])
     elif name == "sns":
         document = _topic(cloud.account, parts[3], arn)
     else:
         document = None
     return _read(document) if document else None
-
-
-def _bucket(account: str, name: str) -> str | None:
-    from moto.s3.models import s3_backends
-
-    bucket = s3_backends[account]["aws"].buckets.get(name)
-    policy = bucket.policy if bucket is not None else None
-    return policy.decode() if isinstance(policy, bytes) else policy
 
 
 def _topic(account: str, region: str, arn: str) -> str | None:
