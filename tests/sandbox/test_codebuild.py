@@ -212,6 +212,15 @@ def test_stop_ends_the_running_command(cloud: Cloud) -> None:
         client.stop_build(id=started["id"])
 
 
+def test_a_build_stopped_before_its_container_runs_leaves_no_machine(cloud: Cloud) -> None:
+    put_source(cloud, "version: 0.2\nphases:\n  build:\n    commands: [ls]\n")
+    client = project(cloud, service_role(cloud, LOGS, BUCKET))
+    started = client.start_build(projectName="app")["build"]
+    client.stop_build(id=started["id"])
+    assert finished(cloud, started)["buildStatus"] == "STOPPED"
+    assert cloud.machines.get(f"build-{started['id'].partition(':')[2]}") is None
+
+
 def test_state_changes_are_announced(cloud: Cloud) -> None:
     put_source(cloud, "version: 0.2\nphases:\n  build:\n    commands: ['false']\n")
     build = run(cloud, project(cloud, service_role(cloud, LOGS, BUCKET)))

@@ -62,7 +62,11 @@ class Container:
         self._deadline = deadline
         """in time.monotonic()"""
         self.source_directory = f"/codebuild/output/src{random.randrange(10**8, 10**10)}/src"
-        self._run(["mkdir", "-p", SCRATCH, self.source_directory])
+        try:
+            self._run(["mkdir", "-p", SCRATCH, self.source_directory])
+        except BaseException:
+            self._machine.terminate()
+            raise
 
     def unpack(self, archive: bytes, directory: str) -> None:
         """Lay a zip archive's files into a folder; modes and links are kept."""

@@ -17,10 +17,11 @@ from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.machines.interface import MachineSpec
 from gbg_sandbox.service import Principal
-from gbg_sandbox.services.codebuild import buildspec, environment, image, notices
+from gbg_sandbox.services.codebuild import buildspec, delivery, environment, image, notices
 from gbg_sandbox.services.codebuild.build_log import BuildLog, NoLog
 from gbg_sandbox.services.codebuild.container import BuildStopped, BuildTimedOut, Container
 from gbg_sandbox.services.codebuild.images import check_runtimes
+from gbg_sandbox.services.codebuild.local_cache import LocalCache
 from gbg_sandbox.services.codebuild.network import NETWORK
 from gbg_sandbox.services.codebuild.state import (
     FAILED,
@@ -29,8 +30,8 @@ from gbg_sandbox.services.codebuild.state import (
     SUCCEEDED,
     TIMED_OUT,
     Build,
-    Output,
     Phase,
+    PhaseFailed,
 )
 from gbg_sandbox.services.codebuild.transfer import SourceError, Transfer
 
@@ -40,14 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ACTING = "codebuild.amazonaws.com"
-NO_FILES, NO_BASE = 3, 4
-
-
-class PhaseFailed(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class BuildRun:
@@ -59,7 +52,9 @@ class BuildRun:
         self._container: Container | None = None
         self._spec = buildspec.Buildspec(phases={})
         self._principal: Principal | None = None
+        self._cache: LocalCache | None = None
         self._credentials_path = ""
+        self._address = ""
         self._succeeding = True
 
     def run(self) -> None:
@@ -189,12 +184,13 @@ class BuildRun:
         self._open_log()
         network = self._service.network
         mirror = network.open()
+        self._address = network.take_address()
         mirror.open(build.uuid, lambda text: self._log.say(f"maven mirror: {text}"))
         self._credentials_path = network.offer(self._assume)
         spec = MachineSpec(
             name=f"build-{build.uuid}",
             network=NETWORK,
-            address=network.address(),
+            address=self._address,
             hostname=build.uuid[:12],
             layers=image.layers(self._cloud),
             boot=False,
@@ -234,7 +230,11 @@ class BuildRun:
             self._log.say(f"gbg_sandbox keeps no test reports: report group {name} is left out")
         for name, version in self._spec.runtimes.items():
             self._log.say(f"Selecting '{name}' runtime version '{version}' based on manual selections...")
-        self._restore_cache()
+        self._cache = LocalCache.of(
+            self._build, self._spec.cache_paths, self._service.cache_file(self._build.project), self._log
+        )
+        if self._cache is not None:
+            self._cache.restore(self._container, self._log)
         self._container.begin(variables)
         self._log.say(f"Phases found in YAML: {len(self._spec.phases)}")
         for kind, spec in self._spec.phases.items():
@@ -299,82 +299,23 @@ class BuildRun:
         except environment.ParameterError as error:
             raise PhaseFailed("Decrypted Variables Error", str(error)) from error
 
-    # -- the local cache
-
-    @property
-    def _cached(self) -> list[str]:
-        """Folders that the project's local cache keeps: what stands before a pattern's first wildcard."""
-        cache = self._build.settings["cache"]
-        if cache["type"] != "LOCAL" or "LOCAL_CUSTOM_CACHE" not in cache.get("modes", []):
-            return []
-        return sorted({path.partition("*")[0].rstrip("/") or "/root" for path in self._spec.cache_paths})
-
-    def _restore_cache(self) -> None:
-        assert self._container is not None
-        if self._spec.cache_paths and not self._cached:
-            self._log.say("The project has no local custom cache: the buildspec's cache paths are left out")
-        archive = self._service.cache_file(self._build.project)
-        if self._cached and archive.is_file():
-            self._container.restore(archive.read_bytes())
-            self._log.say(f"Local cache restored: {', '.join(self._cached)}")
-
-    def _save_cache(self) -> None:
-        if self._cached and self._container is not None and self._succeeding:
-            content = self._container.pack(self._cached)
-            archive = self._service.cache_file(self._build.project)
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            fresh = archive.with_suffix(f".{self._build.uuid}")
-            fresh.write_bytes(content)
-            fresh.replace(archive)
-
     # -- after the commands
 
     def _upload(self) -> None:
         assert self._container is not None and self._principal is not None
-        transfer = Transfer(self._cloud, self._principal)
-        self._export()
-        for output in self._build.outputs:
-            spec = self._artifact_spec(output)
-            if spec is None:
-                continue
-            status, archive = self._container.collect(spec)
-            if status == NO_BASE:
-                raise PhaseFailed("CLIENT_ERROR", "no matching base directory path found for target")
-            if status == NO_FILES:
-                raise PhaseFailed("CLIENT_ERROR", "no matching artifact paths found")
-            if status != 0:
-                raise PhaseFailed(
-                    "CLIENT_ERROR", f"the artifact can't be put together (exit status {status})"
-                )
-            try:
-                told = transfer.upload(output, archive, self._build.settings["encryptionKey"])
-            except ClientError as error:
-                raise PhaseFailed("CLIENT_ERROR", f"Error in UPLOAD_ARTIFACTS phase: {error}") from error
-            self._build.artifacts.append(told)
-        self._save_cache()
-
-    def _artifact_spec(self, output: Output) -> buildspec.ArtifactSpec | None:
-        if output.type == "NO_ARTIFACTS":
-            return None
-        specs = {one.identifier: one for one in self._spec.artifacts}
-        alone = len(self._build.outputs) == 1
-        found = specs.get(output.identifier) or (specs.get("") if alone else None)
-        if found is None and self._spec.artifacts:
-            raise PhaseFailed(
-                "CLIENT_ERROR",
-                f"no definition for artifact {output.identifier or 'artifacts'} in buildspec; "
-                f"it has {', '.join(sorted(name or 'artifacts' for name in specs))}",
-            )
-        if found is None:
-            self._log.say("No artifact files specified")
-        return found
-
-    def _export(self) -> None:
-        assert self._container is not None
         for name in self._spec.exported:
             value = self._container.variable(name, self._spec.shell)
             if value is not None:
                 self._build.exported.append({"name": name, "value": value})
+        delivery.deliver(
+            self._build,
+            self._spec.artifacts,
+            self._container,
+            Transfer(self._cloud, self._principal),
+            self._log,
+        )
+        if self._cache is not None and self._succeeding:
+            self._cache.save(self._container)
 
     def _finish(self, status: str) -> None:
         build = self._build
@@ -383,6 +324,8 @@ class BuildRun:
         self._service.close_mirror(build.uuid)
         if self._container is not None:
             self._container.remove()
+        if self._address:
+            self._service.network.free_address(self._address)
         self._log.close()
         finalizing = build.phases[-1]
         finalizing.status, finalizing.ended = SUCCEEDED, self._cloud.clock.now()

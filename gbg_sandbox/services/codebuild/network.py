@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.ht
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import secrets
@@ -40,7 +39,7 @@ class BuildNetwork:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._lock = threading.Lock()
-        self._addresses = itertools.count()
+        self._taken: set[int] = set()
         self._credentials: _CredentialServer | None = None
         self._mirror: Mirror | None = None
 
@@ -56,10 +55,18 @@ class BuildNetwork:
                 self._mirror = Mirror(repository, machines.listen(NETWORK, ADDRESS, MIRROR_PORT))
             return self._mirror
 
-    def address(self) -> str:
-        """A private address that no running build has."""
-        third, fourth = divmod(next(self._addresses) % 60_000, 250)
-        return f"172.30.{third}.{fourth + 4}"
+    def take_address(self) -> str:
+        """A private address that no running build has, to be given back with `free_address`."""
+        with self._lock:
+            number = next(free for free in range(10_000) if free not in self._taken)
+            self._taken.add(number)
+        third, fourth = divmod(number, 200)
+        return f"172.30.{third}.{fourth + 10}"
+
+    def free_address(self, address: str) -> None:
+        third, fourth = address.split(".")[2:]
+        with self._lock:
+            self._taken.discard(int(third) * 200 + int(fourth) - 10)
 
     def offer(self, keys: Callable[[], Credential]) -> str:
         """Serve a role's keys; returns the path for AWS_CONTAINER_CREDENTIALS_RELATIVE_URI."""

@@ -55,6 +55,15 @@ class Handover:
     kms_key: str = ""
 
 
+class PhaseFailed(Exception):
+    """Ends a phase; code and message stand in its context."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 @dataclass
 class Phase:
     type: str
