@@ -45,7 +45,13 @@ class Resident:
     """private and link-local addresses of its network → loopback addresses, shared by the network"""
 
     def translate(self, address: str) -> str | None:
-        """The loopback address to use instead; None when the address can't be reached."""
+        """The loopback address to use instead; None when the address can't be reached.
+
+        One that was translated before stays: a translation is written into the caller's memory, and a program
+        such as the resolver calls with the same memory again.
+        """
+        if address in self.table.values():
+            return address
         known = ipaddress.IPv4Address(address)
         if known.is_loopback or known.is_unspecified or address == self.private:
             return self.loopback
