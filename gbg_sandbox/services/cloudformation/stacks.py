@@ -228,33 +228,15 @@ class StackOperations(Service):
         stack = self.stacks.find(params["StackName"])
         if stack is None or stack.gone or stack.status == "DELETE_IN_PROGRESS":
             return {}
-        if params.get("DeploymentConfig"):
-            refuse_options(params)
-        if stack.protected:
-            raise TemplateError(
-                f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
-            )
+        refuse_options(params)
         retain = params.get("RetainResources", [])
-        if retain and stack.status != "DELETE_FAILED":
-            raise TemplateError(
-                f"Invalid operation on stack [{stack.id}]. Resources can be retained only when "
-                "the stack is in the "
-                "DELETE_FAILED state."
-            )
-        if stack.status == "REVIEW_IN_PROGRESS" or stack.revision is None:
-            stack.deleted = self.cloud.clock.now()
-            stack.status = "DELETE_COMPLETE"
+        _check_deletable(stack, retain)
+        if stack.revision is None:
+            stack.deleted, stack.status = self.cloud.clock.now(), "DELETE_COMPLETE"
             return {}
         authority = authority_of(self.cloud, call, params.get("RoleARN") or stack.role_arn)
         operation = self._operation(stack, authority, params.get("ClientRequestToken", ""))
-        with stack.lock:
-            running = stack.operation
-            if running is not None and stack.status not in ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
-                raise TemplateError(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
-            if running is not None:
-                running.superseded = True
-                running.cancel("Resource creation cancelled")
-            operation.stack_event("DELETE_IN_PROGRESS", "User Initiated")
+        running = _supersede(stack, operation)
         force = params.get("DeletionMode") == "FORCE_DELETE_STACK"
 
         def delete() -> None:
@@ -337,6 +319,30 @@ class StackOperations(Service):
         stack = self.find(params["StackName"], f"Stack [{params['StackName']}] does not exist")
         stack.protected = bool(params["EnableTerminationProtection"])
         return {"StackId": stack.id}
+
+
+def _check_deletable(stack: Stack, retain: list[str]) -> None:
+    if stack.protected:
+        raise TemplateError(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+    if retain and stack.status != "DELETE_FAILED":
+        raise TemplateError(
+            f"Invalid operation on stack [{stack.id}]. Resources can be retained only when the "
+            "stack is in the "
+            "DELETE_FAILED state."
+        )
+
+
+def _supersede(stack: Stack, operation: StackOperation) -> StackOperation | None:
+    """Begin a deletion; a creation that still runs is called off and returned, to be waited for."""
+    with stack.lock:
+        running = stack.operation
+        if running is not None:
+            if stack.status not in ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
+                raise TemplateError(f"Stack [{stack.id}] cannot be deleted while in status {stack.status}")
+            running.superseded = True
+            running.cancel("Resource creation cancelled")
+        operation.stack_event("DELETE_IN_PROGRESS", "User Initiated")
+    return running
 
 
 def _meaning(value: ParameterValue | None) -> Any:

@@ -19,6 +19,7 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     changed,
     names,
 )
+from gbg_sandbox.services.cloudformation.responses import Pending
 
 DEFAULT_TIMEOUT = 3600
 REAL_FLOOR = 120
@@ -97,15 +98,18 @@ class CustomResource(Provider):
             }
             payload = json.dumps(event).encode()
             task.client("lambda").invoke(FunctionName=token, InvocationType="Event", Payload=payload)
-            seconds = int(wanted.get("ServiceTimeout", DEFAULT_TIMEOUT))
-            task.wait(
-                pending.answered.is_set,
-                "CloudFormation did not receive a response from your Custom Resource. Please check your logs "
-                f"for requestId [{pending.request_id}].",
-                aws_seconds=seconds,
-                real_floor=min(seconds, REAL_FLOOR),
-            )
+            _await_answer(task, pending, int(wanted.get("ServiceTimeout", DEFAULT_TIMEOUT)))
         finally:
             box.forget(pending)
         answer: Mapping[str, Any] = pending.read()
         return answer
+
+
+def _await_answer(task: Task, pending: Pending, seconds: int) -> None:
+    task.wait(
+        pending.answered.is_set,
+        "CloudFormation did not receive a response from your Custom Resource. Please check your logs "
+        f"for requestId [{pending.request_id}].",
+        aws_seconds=seconds,
+        real_floor=min(seconds, REAL_FLOOR),
+    )
