@@ -9,8 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
 
 ENGINE = "gbg"
+KERNEL_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
+"""what is said to a kernel is encrypted, where the kernel can"""
+KERNEL_WORDS = ["--log-level=CRITICAL"]
+"""a kernel's remarks about itself (interrupted at the end of a run) are no news of the run"""
 
 
 class GbgEngine(NBClientEngine):  # type: ignore[misc]
@@ -31,7 +36,9 @@ class GbgEngine(NBClientEngine):  # type: ignore[misc]
             return started(cell, cell_index, **more)
 
         nb_man.cell_start = cell_start
-        return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+        return super().execute_managed_notebook(
+            nb_man, kernel_name, config=KERNEL_CONFIG, extra_arguments=KERNEL_WORDS, **kwargs
+        )
 
 
 def heading_of(cells: list[Any], index: int) -> str:

@@ -5,6 +5,7 @@ A name that is not here is refused before anything runs, with the nearest name t
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from gbg_lib.errors import MisuseError, ParameterError
 
 BASE, SEED, PIPELINE, RELEASE = "01", "02", "03", "04"
 EVERY = (BASE, SEED, PIPELINE, RELEASE)
+INJECTED = "# Parameters"
+"""first line of the cell that papermill puts in"""
 
 
 def _parameter(default: Any, description: str, runbooks: Iterable[str], **constraints: Any) -> Any:
@@ -64,10 +67,13 @@ class Parameters(BaseModel):
 
     @classmethod
     def from_cell(cls, namespace: Mapping[str, Any]) -> Parameters:
-        """From the variables of a notebook's parameters cell. Raises ParameterError."""
-        return checked(
-            {name: namespace[name] for name in cls.model_fields if name in namespace}, "parameters cell"
-        )
+        """From the variables of a notebook's parameters cell. Raises ParameterError.
+
+        Where the notebook has a history (`In`), a name in a parameters cell that is none of ours is refused.
+        """
+        cells = map(names_set, namespace.get("In", []))
+        names = [*cls.model_fields, *(name for cell in cells for name in cell)]
+        return checked({name: namespace[name] for name in names if name in namespace}, "parameters cell")
 
 
 def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | None = None) -> Parameters:
@@ -122,6 +128,24 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         values[name] = _typed(text, Parameters.model_fields[name])
     checked(values, "-p")
     return values
+
+
+def names_set(source: str) -> list[str]:
+    """What a parameters cell sets; nothing for another cell.
+
+    A parameters cell holds nothing but `name = value` lines, and a parameter of ours or papermill's heading.
+    """
+    try:
+        nodes = ast.parse(source).body
+    except SyntaxError:
+        return []
+    names = []
+    for node in nodes:
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            return []
+        names.append(node.targets[0].id)
+    ours = source.startswith(INJECTED) or any(name in Parameters.model_fields for name in names)
+    return names if ours else []
 
 
 def names_for(runbook: str) -> list[str]:

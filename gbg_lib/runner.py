@@ -18,9 +18,11 @@ from typing import Any
 import nbformat
 
 from gbg_lib.errors import MisuseError, RunFailed
-from gbg_lib.parameters import checked, names_for
+from gbg_lib.parameters import checked, names_set
 
 KERNEL = "python3"
+ROOT = Path(__file__).resolve().parent.parent
+"""where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 Progress = Callable[[int, int, str], None]
 """cell number, number of cells, the heading it stands under"""
@@ -56,21 +58,49 @@ def find_runbook(folder: Path, word: str) -> Path:
 
 
 def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = lambda *_: None) -> Run:
-    """Execute one runbook. Raises RunFailed with the cell's error; the notebook is kept anyway."""
+    """Execute one runbook with those of the values that it reads.
+
+    Raises RunFailed with the cell's error; the notebook, its page and result.json are kept anyway.
+    """
+    names = names_in(path)
+    given = {name: value for name, value in values.items() if name in names}
+    resolved = checked(given, "parameters").model_dump(include=set(names))
+    started = time.monotonic()
+    made = Run(path.stem, _new_folder(runs, path.stem), 0.0)
+    _write(made.folder / "parameters.json", json.dumps(resolved, indent=2))
+    failure = _execute(path, made, given, progress)
+    finished = Run(path.stem, made.folder, time.monotonic() - started)
+    _write_page(finished)
+    _write_result(finished, failure)
+    if failure is not None:
+        raise failure
+    return finished
+
+
+def names_in(path: Path) -> list[str]:
+    """The parameters that a notebook reads: what its parameters cell sets. Raises MisuseError."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.validator.NotebookValidationError) as error:
+        raise MisuseError(str(path), "it is no notebook", "name a runbook or an .ipynb file") from error
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    return [name for cell in cells for name in names_set(cell.source)]
+
+
+def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress) -> RunFailed | None:
+    """Why it failed, if it did."""
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
     from gbg_lib.engine import ENGINE, register
 
     register()
-    names = names_for(path.stem[:2])
-    given = {name: value for name, value in values.items() if name in names}
-    checked(given, "parameters")
-    folder = _new_folder(runs, path.stem)
-    started = time.monotonic()
-    made = Run(path.stem, folder, 0.0)
-    _write(folder / "parameters.json", json.dumps(given, indent=2))
-    failure: RunFailed | None = None
+    headings = [""]
+
+    def told(cell: int, cells: int, heading: str) -> None:
+        headings.append(heading)
+        progress(cell, cells, heading)
+
     try:
         execute_notebook(
             str(path),
@@ -79,28 +109,24 @@ def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = 
             kernel_name=KERNEL,
             progress_bar=False,
             log_output=False,
-            cwd=str(path.parent.parent),
+            cwd=str(ROOT),
             engine_name=ENGINE,
-            gbg_progress=progress,
+            gbg_progress=told,
         )
     except PapermillExecutionError as error:
-        failure = _failure(path.stem, error, made.notebook)
-    finished = Run(path.stem, folder, time.monotonic() - started)
-    _write_page(finished)
-    _write_result(finished, failure)
-    if failure is not None:
-        raise failure
-    return finished
+        return _failure(f"{path.stem}: {headings[-1]}", error.ename, error.evalue, made.notebook)
+    except Exception as error:  # a kernel that died, a disk that is full: the record has to tell
+        failure = _failure(f"{path.stem}: {headings[-1]}", type(error).__name__, str(error), made.notebook)
+        failure.__cause__ = error
+        return failure
+    return None
 
 
-def _failure(runbook: str, error: Any, notebook: Path) -> RunFailed:
-    text = ANSI.sub("", str(error.evalue)).strip()
+def _failure(where: str, name: str, said: str, notebook: Path) -> RunFailed:
+    """An error of ours keeps its three parts; what else was raised is named."""
+    text = ANSI.sub("", said).strip()
     what, _, try_this = text.partition("\n  try: ")
-    return RunFailed(
-        f"runbook {runbook}, cell {error.exec_count}",
-        what if try_this else f"{error.ename}: {text}",
-        try_this or f"open {notebook}",
-    )
+    return RunFailed(where, what if try_this else f"{name}: {text}", try_this or f"open {notebook}")
 
 
 def _new_folder(runs: Path, runbook: str) -> Path:
@@ -124,9 +150,10 @@ def _write(path: Path, text: str) -> None:
 def _write_page(run: Run) -> None:
     from nbconvert import HTMLExporter
 
-    notebook = nbformat.read(run.notebook, as_version=4)
-    page, _ = HTMLExporter().from_notebook_node(notebook)
-    _write(run.page, page)
+    if run.notebook.exists():
+        notebook = nbformat.read(run.notebook, as_version=4)
+        page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": run.runbook}})
+        _write(run.page, page)
 
 
 def _write_result(run: Run, failure: RunFailed | None) -> None:

@@ -71,6 +71,23 @@ def test_a_runbooks_parameters_cell_is_the_schemas(path: Path) -> None:
     assert [cell.source for cell in cells] == [parameters_cell(path.stem[:2])]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ['deployment = "gbg"\ninstance_cuont = 3', "# Parameters\ninstance_cuont = 3\n"],
+    ids=["by hand", "by papermill"],
+)
+def test_a_mistyped_name_in_a_notebook_is_refused(cell: str) -> None:
+    namespace: dict[str, object] = {"In": ["", cell], "reason": "a variable of another cell"}
+    exec(cell, namespace)
+    with pytest.raises(ParameterError, match="instance_cuont"):
+        Parameters.from_cell(namespace)
+
+
+@pytest.mark.parametrize("cell", ["x = 3", "deployment = 'shop'\nprint(deployment)", "%matplotlib inline"])
+def test_other_cells_of_a_notebook_may_set_what_they_like(cell: str) -> None:
+    assert Parameters.from_cell({"In": [cell], "x": 3, "deployment": "shop"}).deployment == "shop"
+
+
 def test_defaults_are_valid_and_every_parameter_is_read_by_a_runbook() -> None:
     defaults = Parameters()
     for name in Parameters.model_fields:
