@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gbg_sandbox.authorisation.conditions import Value
@@ -67,25 +68,29 @@ Rule = Callable[[Request], list[Check]]
 def needed(request: Request) -> list[Check]:
     """Every right that this request needs."""
     from gbg_sandbox.authorisation import (
-        code_requests,
         ec2_requests,
         passed_roles,
         s3_requests,
-        system_requests,
     )
 
     if (request.service, request.operation) in FREE or request.service in BY_IDENTITY:
         return []
-    rules: dict[str, Rule] = {**system_requests.RULES, **code_requests.RULES, **ec2_requests.RULES}
     if request.service == "s3":
         checks = s3_requests.checks(request)
-    elif (rule := rules.get(request.action)) is not None:
+    elif (rule := _rules().get(request.action)) is not None:
         checks = rule(request)
     elif request.service == "ec2":
         checks = ec2_requests.checks(request)
     else:
         checks = by_reference(request)
     return checks + passed_roles.checks(request)
+
+
+@cache
+def _rules() -> dict[str, Rule]:
+    from gbg_sandbox.authorisation import code_requests, ec2_requests, system_requests
+
+    return {**system_requests.RULES, **code_requests.RULES, **ec2_requests.RULES}
 
 
 def by_reference(request: Request, action: str = "") -> list[Check]:

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from gbg_sandbox.authorisation import authorise_service, check_trust
 from gbg_sandbox.cloud import Cloud
-from gbg_sandbox.service import AwsError
+from gbg_sandbox.service import AwsError, Principal
+from tests.sandbox.places import make_place
 
 ACCOUNT = "123456789012"
 STATEMENT = {
@@ -176,3 +177,59 @@ def test_a_topic_lets_a_service_in_only_by_its_policy(cloud: Cloud) -> None:
     with pytest.raises(AwsError) as caught:
         authorise_service(cloud, "codedeploy.amazonaws.com", "sns:Publish", topic)
     assert caught.value.code == "AuthorizationError"
+
+
+def launch(role: Role, tags: dict[str, str]) -> Any:
+    place = make_place(role.cloud)
+    specification = {
+        "ResourceType": "instance",
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+    }
+    request = {"ImageId": place.image_id, "InstanceType": "t3.micro", "SubnetId": place.subnets[0]}
+    more = {"TagSpecifications": [specification]} if tags else {}
+    return role.client("ec2").run_instances(MinCount=1, MaxCount=1, **request, **more)
+
+
+def when(key: str, value: str) -> dict[str, Any]:
+    return {"Condition": {"StringEquals": {key: value}}}
+
+
+def test_a_builder_may_only_launch_and_end_what_carries_its_tag(role: Role, cloud: Cloud) -> None:
+    parts = [
+        f"arn:aws:ec2:*:*:{kind}/*" for kind in ("network-interface", "volume", "subnet", "security-group")
+    ]
+    role.may(
+        statement("ec2:RunInstances", [*parts, "arn:aws:ec2:*::image/*"]),
+        statement(
+            "ec2:RunInstances", "arn:aws:ec2:*:*:instance/*", **when("aws:RequestTag/gbg:deployment", "gbg")
+        ),
+        statement("ec2:CreateTags", "*", **when("ec2:CreateAction", "RunInstances")),
+        statement("ec2:TerminateInstances", "*", **when("aws:ResourceTag/gbg:deployment", "gbg")),
+    )
+    assert ":instance/* because" in refusal(lambda: launch(role, {}))[1]
+    assert ":instance/* because" in refusal(lambda: launch(role, {"gbg:deployment": "other"}))[1]
+    mine = launch(role, {"gbg:deployment": "gbg"})["Instances"][0]["InstanceId"]
+    (foreign,) = make_place(cloud).launch()
+    ec2 = role.client("ec2")
+    assert refusal(lambda: ec2.terminate_instances(InstanceIds=[foreign]))[0] == "UnauthorizedOperation"
+    assert ec2.terminate_instances(InstanceIds=[mine])["TerminatingInstances"]
+    assert (
+        "ec2:CreateTags"
+        in refusal(
+            lambda: ec2.create_tags(Resources=[foreign], Tags=[{"Key": "gbg:deployment", "Value": "gbg"}])
+        )[1]
+    )
+
+
+def test_a_person_assumes_a_role_that_trusts_the_account_only_with_the_right_to(cloud: Cloud) -> None:
+    iam = cloud.client("iam")
+    owner = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": owner})
+    arn = iam.create_role(RoleName="admin", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.create_user(UserName="ann")
+    ann = Principal("user", f"arn:aws:iam::{ACCOUNT}:user/ann", ACCOUNT, user_name="ann")
+    with pytest.raises(AwsError, match="sts:AssumeRole on resource"):
+        check_trust(cloud, arn, ann)
+    rights = json.dumps({"Version": "2012-10-17", "Statement": statement("sts:AssumeRole", arn)})
+    iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=rights)
+    check_trust(cloud, arn, ann)

@@ -192,6 +192,7 @@ def alarm(fleet: Fleet, state: str) -> None:
     cloudwatch.put_metric_alarm(
         AlarmName="errors", Namespace="gbg", MetricName="errors", Statistic="Sum", Period=60,
         EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
     )  # fmt: skip
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="test")
 

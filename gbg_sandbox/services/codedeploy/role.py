@@ -31,13 +31,18 @@ class ServiceRole:
         self._cloud = cloud
         self.arn = arn
         self._session = session
+        self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A client under the role. Raises DeploymentFailed when it can't be assumed."""
-        try:
-            return self._cloud.client(service, role=self.arn, acting=PRINCIPAL, session=self._session)
-        except ClientError as error:
-            raise DeploymentFailed("IAM_ROLE_MISSING", cannot_assume(self.arn)) from error
+        """A client under the role, assumed once. Raises DeploymentFailed when it can't be."""
+        if service not in self._clients:
+            try:
+                self._clients[service] = self._cloud.client(
+                    service, role=self.arn, acting=PRINCIPAL, session=self._session
+                )
+            except ClientError as error:
+                raise DeploymentFailed("IAM_ROLE_MISSING", cannot_assume(self.arn)) from error
+        return self._clients[service]
 
     def call(self, service: str, operation: str, **params: Any) -> Any:
         """One call, named as in boto3. Raises DeploymentFailed for a missing right, else ClientError."""
