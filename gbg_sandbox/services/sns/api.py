@@ -7,16 +7,20 @@ itself is published as a notice that the sandbox's page shows. Other protocols a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.authorisation import authorise_service
-from gbg_sandbox.service import AwsError, Call, Service, runs
+from gbg_sandbox.service import AwsError, Call, Service, runs, stored
 
 KEPT_PROTOCOLS = ("email", "email-json", "sms")
+KEPT_ATTRIBUTES = ("RawMessageDelivery",)
 PRINCIPAL = "sns.amazonaws.com"
+MOST_MESSAGE_BYTES = 256 * 1024
+MOST_SUBJECT = 100
 ALARMS = "cloudwatch.amazonaws.com"
 
 
@@ -26,7 +30,7 @@ class Sns(Service):
         {
             *("CreateTopic", "DeleteTopic", "ListTopics", "GetTopicAttributes", "SetTopicAttributes"),
             *("ListSubscriptions", "ListSubscriptionsByTopic", "Unsubscribe"),
-            *("GetSubscriptionAttributes", "SetSubscriptionAttributes"),
+            *("GetSubscriptionAttributes"),
             *("AddPermission", "RemovePermission"),
             *("TagResource", "UntagResource", "ListTagsForResource"),
         }
@@ -36,23 +40,38 @@ class Sns(Service):
     def subscribe(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         protocol = params["Protocol"]
         if protocol not in (*KEPT_PROTOCOLS, "lambda"):
-            raise AwsError(
-                "InvalidParameter",
-                f"Invalid parameter: gbg_sandbox does not deliver SNS messages by {protocol}; "
-                f"it has {', '.join((*KEPT_PROTOCOLS, 'lambda'))}",
+            raise _invalid(
+                f"gbg_sandbox does not deliver SNS messages by {protocol}; "
+                f"it has {', '.join((*KEPT_PROTOCOLS, 'lambda'))}"
             )
         if "FilterPolicy" in params.get("Attributes", {}):
-            raise AwsError("InvalidParameter", "Invalid parameter: gbg_sandbox does not filter SNS messages")
+            raise _invalid("gbg_sandbox does not filter SNS messages")
         wanted = {key: value for key, value in params.items() if key != "ReturnSubscriptionArn"}
         arn = self._stored("subscribe", **wanted)["SubscriptionArn"]
         pending = protocol.startswith("email") and not params.get("ReturnSubscriptionArn")
         return {"SubscriptionArn": "pending confirmation" if pending else arn}
 
+    @stored
+    def set_subscription_attributes(self, call: Call, params: dict[str, Any]) -> None:
+        if params["AttributeName"] not in KEPT_ATTRIBUTES:
+            raise _invalid(f"gbg_sandbox does not run the subscription attribute {params['AttributeName']}")
+        self._stored("set_subscription_attributes", **params)
+
     @runs
     def publish(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        if "TopicArn" not in params and "TargetArn" not in params:
-            raise AwsError("InvalidParameter", "Invalid parameter: gbg_sandbox publishes to topics only")
-        return {"MessageId": self._publish(params)}
+        topic = params.get("TopicArn") or params.get("TargetArn")
+        if not topic:
+            raise _invalid("gbg_sandbox publishes to topics only")
+        for name in ("MessageGroupId", "MessageDeduplicationId"):
+            if params.get(name):
+                raise _invalid(f"gbg_sandbox has no FIFO topics, which {name} is for")
+        self._stored("get_topic_attributes", TopicArn=topic)
+        message = _message(params)
+        attributes = {
+            name: {"Type": one["DataType"], "Value": one.get("StringValue", "")}
+            for name, one in params.get("MessageAttributes", {}).items()
+        }
+        return {"MessageId": self._publish(topic, message, params.get("Subject", ""), attributes)}
 
     def publish_for_service(
         self, topic_arn: str, message: str, *, acting: str, source_arn: str, subject: str = ""
@@ -66,19 +85,19 @@ class Sns(Service):
         if acting != ALARMS:
             context["aws:SourceOwner"] = ""
         authorise_service(self.cloud, acting, "SNS:Publish", topic_arn, context)
-        return self._publish(
-            {"TopicArn": topic_arn, "Message": message, **({"Subject": subject} if subject else {})}
-        )
+        return self._publish(topic_arn, message, subject)
 
-    def _publish(self, params: dict[str, Any]) -> str:
-        topic = params.get("TopicArn") or params["TargetArn"]
-        message_id = str(self._stored("publish", **params)["MessageId"])
+    def _publish(
+        self, topic: str, message: str, subject: str, attributes: Mapping[str, dict[str, str]] | None = None
+    ) -> str:
+        message_id = str(uuid.uuid4())
         subscribers = list(self._subscribers(topic))
         notice = {
             "topicArn": topic,
             "messageId": message_id,
-            "subject": params.get("Subject", ""),
-            "message": params["Message"],
+            "subject": subject,
+            "message": message,
+            "attributes": attributes or {},
             "subscribers": [f"{one['Protocol']}:{one['Endpoint']}" for one in subscribers],
         }
         self.cloud.events.publish("gbg.sandbox", "SNS Message Published", notice, [topic])
@@ -108,7 +127,7 @@ class Sns(Service):
                 "Subject": notice["subject"] or None,
                 "Message": notice["message"],
                 "Timestamp": self.cloud.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-                "MessageAttributes": {},
+                "MessageAttributes": notice["attributes"],
             },
         }
         self.cloud.service("lambda").invoke_for_service(
@@ -126,6 +145,27 @@ class Sns(Service):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
             raise AwsError(told["Code"], told["Message"], status) from error
         return answer
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidParameter", f"Invalid parameter: {message}")
+
+
+def _message(params: dict[str, Any]) -> str:
+    """The message that subscribers get. Raises AwsError."""
+    message: str = params["Message"]
+    if not message:
+        raise _invalid("Empty message")
+    if len(message.encode()) > MOST_MESSAGE_BYTES:
+        raise _invalid("Message too long")
+    if len(params.get("Subject", "")) > MOST_SUBJECT:
+        raise _invalid("Subject")
+    if params.get("MessageStructure") != "json":
+        return message
+    try:
+        return str(json.loads(message)["default"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _invalid("Message Structure - No default entry in JSON message body") from error
 
 
 SERVICE = Sns
