@@ -1,0 +1,1 @@
+"""The CloudWatch agent: sends log files to CloudWatch Logs, and memory, disk and CPU figures to metrics."""
