@@ -107,6 +107,7 @@ def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress
             str(made.notebook),
             parameters=given,
             kernel_name=KERNEL,
+            language="python",
             progress_bar=False,
             log_output=False,
             cwd=str(ROOT),
@@ -114,12 +115,16 @@ def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress
             gbg_progress=told,
         )
     except PapermillExecutionError as error:
-        return _failure(f"{path.stem}: {headings[-1]}", error.ename, error.evalue, made.notebook)
+        return _failure(_where(path, headings[-1]), error.ename, error.evalue, made.notebook)
     except Exception as error:  # a kernel that died, a disk that is full: the record has to tell
-        failure = _failure(f"{path.stem}: {headings[-1]}", type(error).__name__, str(error), made.notebook)
+        failure = _failure(_where(path, headings[-1]), type(error).__name__, str(error), made.notebook)
         failure.__cause__ = error
         return failure
     return None
+
+
+def _where(path: Path, heading: str) -> str:
+    return f"runbook {path.stem}" + (f", {heading}" if heading else "")
 
 
 def _failure(where: str, name: str, said: str, notebook: Path) -> RunFailed:

@@ -1,0 +1,94 @@
+"""A run: one notebook executed headless, and a folder that tells all of it, whole, also when it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gbg_lib.errors import RunFailed
+from gbg_lib.runner import run
+from tests.notebooks.small import PARAMETERS, write_notebook
+
+FAILING = """
+from gbg_lib.errors import NotThere
+raise NotThere("stack gbg-base", "it does not exist", "run 01 first")
+"""
+
+
+def test_a_run_keeps_notebook_page_parameters_and_result(tmp_path: Path) -> None:
+    path = write_notebook(
+        tmp_path / "mine.ipynb",
+        "# Some words",
+        PARAMETERS + 'deployment = "gbg"\ninstance_count = 2',
+        "# Plan",
+        "print(deployment, instance_count)",
+    )
+    told: list[tuple[int, int, str]] = []
+    done = run(
+        path, {"deployment": "shop", "branch": "main"}, tmp_path / "runs", lambda *news: told.append(news)
+    )
+
+    assert sorted(file.name for file in done.folder.iterdir()) == [
+        "mine.html",
+        "mine.ipynb",
+        "parameters.json",
+        "result.json",
+    ]
+    assert "shop 2" in done.page.read_text()
+    assert json.loads((done.folder / "parameters.json").read_text()) == {
+        "deployment": "shop",
+        "instance_count": 2,
+    }
+    result = json.loads((done.folder / "result.json").read_text())
+    assert (result["runbook"], result["status"]) == ("mine", "done")
+    assert told[-1][2] == "Plan"
+
+
+def test_a_run_never_writes_over_another(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "1")
+    folders = {run(path, {}, tmp_path / "runs").folder for _ in range(2)}
+    assert len(folders) == 2
+
+
+def test_an_error_of_ours_keeps_its_three_parts(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "# Plan", FAILING, "print('never')")
+    with pytest.raises(RunFailed) as failed:
+        run(path, {}, tmp_path / "runs")
+    assert failed.value.where == "runbook mine, Plan"
+    assert failed.value.what == "stack gbg-base: it does not exist"
+    assert failed.value.try_this == "run 01 first"
+    [folder] = (tmp_path / "runs").iterdir()
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["status"], result["what"]) == ("failed", failed.value.what)
+    assert "it does not exist" in (folder / "mine.html").read_text()
+    assert not list(folder.glob("*.part"))
+
+
+def test_another_error_is_named_and_the_notebook_is_where_to_look(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "1 / 0")
+    with pytest.raises(RunFailed, match="ZeroDivisionError: division by zero") as failed:
+        run(path, {}, tmp_path / "runs")
+    assert "mine.ipynb" in failed.value.try_this
+
+
+def test_a_kernel_that_dies_is_told_and_recorded(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "import os\nos._exit(7)")
+    with pytest.raises(RunFailed, match="Kernel died"):
+        run(path, {}, tmp_path / "runs")
+    [folder] = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+
+
+def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
+    path = write_notebook(
+        tmp_path / "mine.ipynb",
+        "from gbg_lib.views.live import Live\nfrom gbg_lib.views.table import table\n"
+        "live = Live()\nfor n in range(3):\n    live.show(table([{'n': n}], ['n'], f'{n} of 2 done'))",
+    )
+    [cell] = nbformat.read(run(path, {}, tmp_path / "runs").notebook, as_version=4).cells
+    [output] = cell.outputs
+    assert output.data["text/plain"] == "2 of 2 done\nn\n2"
+    assert "<td style='text-align:left'>2</td>" in output.data["text/html"]

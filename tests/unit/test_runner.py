@@ -1,0 +1,66 @@
+"""Runbooks by the words that people use for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.engine import heading_of
+from gbg_lib.errors import MisuseError
+from gbg_lib.parameters import EVERY, names_for
+from gbg_lib.runner import find_runbook, names_in
+from tests.notebooks.small import PARAMETERS, write_notebook
+
+RUNBOOKS = Path(__file__).parent.parent.parent / "runbooks"
+
+
+@pytest.mark.parametrize("word", ["4", "04", "release", "04_release", "04_release.ipynb"])
+def test_a_runbook_is_found_by_number_and_name(word: str) -> None:
+    assert find_runbook(RUNBOOKS, word).name == "04_release.ipynb"
+
+
+@pytest.mark.parametrize("word", ["base_stack", "base-stack"])
+def test_hyphens_are_as_good_as_underscores(word: str) -> None:
+    assert find_runbook(RUNBOOKS, word).name == "01_base_stack.ipynb"
+
+
+@pytest.mark.parametrize("word", ["5", "releases", "", "nowhere/04_release.ipynb"])
+def test_an_unknown_runbook_is_misuse_and_the_known_are_named(word: str) -> None:
+    with pytest.raises(MisuseError) as refused:
+        find_runbook(RUNBOOKS, word)
+    assert "01_base_stack, 02_seed_repository" in refused.value.try_this
+
+
+def test_a_notebook_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "1")
+    assert find_runbook(RUNBOOKS, str(path)) == path
+
+
+def test_a_notebook_reads_what_its_parameters_cell_sets(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "x.ipynb", PARAMETERS + 'deployment = "shop"', 'region = "r"')
+    assert names_in(path) == ["deployment"]
+
+
+@pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_runbook_reads_what_the_schema_says(path: Path) -> None:
+    assert path.stem[:2] in EVERY
+    assert names_in(path) == names_for(path.stem[:2])
+
+
+def test_a_file_that_is_no_notebook_is_misuse(tmp_path: Path) -> None:
+    (tmp_path / "x.ipynb").write_text("not JSON")
+    with pytest.raises(MisuseError, match="no notebook"):
+        names_in(tmp_path / "x.ipynb")
+
+
+def test_a_cell_stands_under_the_nearest_heading_above() -> None:
+    import nbformat
+
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title\n\n## Plan\nwords"),
+        nbformat.v4.new_code_cell("1"),
+        nbformat.v4.new_markdown_cell("no heading"),
+        nbformat.v4.new_code_cell("# not a heading"),
+    ]
+    assert heading_of(cells, 3) == "Title"
