@@ -14,6 +14,7 @@ from gbg_lib.pipeline import Action
 from gbg_lib.stacks import StackEvent
 from gbg_lib.views.table import Table, table, took
 
+STACK = "AWS::CloudFormation::Stack"
 STACK_COLUMNS = ("type", "resource", "status", "reason")
 RELEASE_COLUMNS = ("stage", "status", "for", "told")
 
@@ -43,7 +44,9 @@ def show_stack(events: Iterable[StackEvent]) -> None:
 
 
 def stack_state(latest: Mapping[str, StackEvent]) -> Table:
-    """By type and name, in whatever order things happened."""
+    """By type and name, in whatever order things happened; the stack itself is the title."""
+    events = sorted(latest.values(), key=lambda event: (event.type, event.logical_id))
+    resources = [event for event in events if event.type != STACK]
     rows = [
         {
             "type": event.type,
@@ -51,10 +54,11 @@ def stack_state(latest: Mapping[str, StackEvent]) -> Table:
             "status": event.status,
             "reason": event.reason if event.status.endswith("FAILED") else "",
         }
-        for event in sorted(latest.values(), key=lambda event: (event.type, event.logical_id))
+        for event in resources
     ]
-    done = sum(event.status.endswith("_COMPLETE") for event in latest.values())
-    return table(rows, STACK_COLUMNS, f"{done} of {len(latest)} resources done")
+    done = sum(event.status.endswith("_COMPLETE") for event in resources)
+    stack = "".join(f"{event.logical_id} {event.status}: " for event in events if event.type == STACK)
+    return table(rows, STACK_COLUMNS, f"{stack}{done} of {len(resources)} resources done")
 
 
 def show_release(states: Iterable[Sequence[Action]]) -> None:

@@ -111,7 +111,7 @@ def lifecycle_table(targets: Iterable[Target]) -> Table:
             "fleet": target.side,
             "event": event.name,
             "status": event.status,
-            "took": took(event.seconds),
+            "took": took(event.seconds) if event.ended else None,
         }
         for target in targets
         for event in target.events
