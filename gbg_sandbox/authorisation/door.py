@@ -5,6 +5,7 @@ AWS itself and the account's root user pass. https://docs.aws.amazon.com/IAM/lat
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ from gbg_sandbox.service import AwsError, Call, Principal
 
 if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
+
+log = logging.getLogger(__name__)
 
 
 class Door:
@@ -161,6 +164,7 @@ class Door:
         return grant is Grant.DIRECT or identity is Effect.ALLOW
 
     def _tell(self, principal: Principal, action: str, resource: str, message: str) -> None:
+        log.info("denied: %s", message)
         self.cloud.events.publish(
             "gbg.sandbox",
             "IAM Denial",

@@ -248,11 +248,20 @@ def _group_with_template(request: Request) -> list[Check]:
     if not named:
         return found
     template = named.get("LaunchTemplateId") or named.get("LaunchTemplateName")
-    subnets = [one for one in params.get("VPCZoneIdentifier", "").split(",") if one]
+    named_subnets = params.get("VPCZoneIdentifier") or _subnets_of_group(
+        request, params["AutoScalingGroupName"]
+    )
+    subnets = [one for one in named_subnets.split(",") if one]
     network = {"SubnetId": subnets[0].strip()} if subnets else {}
     return found + _launch(
         request, network, named, f"You are not authorized to use launch template: {template}"
     )
+
+
+def _subnets_of_group(request: Request, name: str) -> str:
+    """An update that names no subnets is checked with those that the group has."""
+    groups = request.cloud.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    return next((str(group.get("VPCZoneIdentifier", "")) for group in groups["AutoScalingGroups"]), "")
 
 
 RULES: dict[str, Rule] = {
