@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 import urllib.request
@@ -203,6 +205,45 @@ def test_a_function_that_takes_too_long_is_killed_with_its_children(workshop: Wo
     assert "Task timed out after 1.00 seconds" in result["errorMessage"]
     child = int(base64.b64decode(answer["LogResult"]).decode().splitlines()[1])
     eventually(lambda: not alive(child))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from gbg_sandbox.cloud import Cloud
+from tests.sandbox.fakes import FakeMachines
+from tests.sandbox.test_lambda import Workshop
+folder = Path(sys.argv[1])
+cloud = Cloud(folder / "state", open_machines=lambda *_: FakeMachines(folder / "machines"), scale=600.0)
+cloud.start()
+workshop = Workshop(cloud)
+workshop.make("import os\\ndef handler(event, context): return [os.getpid(), os.getppid()]")
+print(*workshop.invoke()[0], flush=True)
+workshop.make("import time\\ndef handler(event, context): time.sleep(600)", "busy", Timeout=900)
+workshop.invoke(name="busy")
+"""
+
+
+def test_no_process_outlives_a_sandbox_that_was_killed(tmp_path: Path) -> None:
+    sandbox = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert sandbox.stdout is not None
+    with sandbox.stdout:
+        idle, nursery = (int(pid) for pid in sandbox.stdout.readline().split())
+    eventually(lambda: len(children(nursery)) == 2)
+    running = [nursery, *children(nursery)]
+    assert idle in running
+    sandbox.kill()
+    sandbox.wait()
+    eventually(lambda: not any(alive(pid) for pid in running))
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def alive(pid: int) -> bool:

@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from gbg_sandbox.services.elbv2.proxy import Proxy
+from gbg_sandbox.services.elbv2.proxy import Counted, Proxy, Row
 from gbg_sandbox.services.elbv2.proxy_config import FRONTEND
 from gbg_sandbox.services.elbv2.state import TargetGroup
 
 KEPT_SAMPLES = 200_000
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 NAMESPACE = "AWS/ApplicationELB"
-
-Row = Mapping[str, str]
-Rows = Sequence[Row]
 
 
 class Record(Protocol):
@@ -81,16 +78,20 @@ class Counters:
         self.samples: deque[Sample] = deque(maxlen=KEPT_SAMPLES)
 
     def read(
-        self, read: Sequence[tuple[Proxy, Rows]], groups: Iterable[TargetGroup], now: datetime, record: Record
+        self,
+        read: Sequence[tuple[Proxy, Counted]],
+        groups: Iterable[TargetGroup],
+        now: datetime,
+        record: Record,
     ) -> None:
         """Take in what the proxies counted since the last call."""
         proxies = [proxy for proxy, _ in read]
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in proxies}
         by_backend = {group.backend: (group, Totals()) for group in groups}
         whole, frontend_errors = Totals(), 0
-        for proxy, rows in read:
-            for row in rows:
-                count = self._since(proxy, row)
+        for proxy, counted in read:
+            for row, last in counted.each():
+                count = self._since(proxy, row, last=last)
                 if row["svname"] == "FRONTEND" and row["pxname"] == FRONTEND:
                     frontend_errors += count.answers["5xx"]
                 if row["pxname"] not in by_backend:
@@ -110,13 +111,12 @@ class Counters:
         for group, totals in by_backend.values():
             self._record_group(record, group, totals)
 
-    def _since(self, proxy: Proxy, row: Row) -> Count:
+    def _since(self, proxy: Proxy, row: Row, *, last: bool) -> Count:
+        """What a row counted since it was read before; after the `last` row its name begins anew."""
         names = [f"hrsp_{name}" for name in CLASSES]
         values = {name: int(row[name] or 0) for name in [*names, "req_tot", "stot"]}
         before = self._seen.get((proxy, row["pxname"], row["svname"]), dict.fromkeys(values, 0))
-        if any(values[name] < before[name] for name in values):
-            before = dict.fromkeys(values, 0)  # the server was deleted and added anew
-        self._seen[(proxy, row["pxname"], row["svname"])] = values
+        self._seen[(proxy, row["pxname"], row["svname"])] = dict.fromkeys(values, 0) if last else values
         requests = "req_tot" if row["req_tot"] else "stot"
         return Count(
             values[requests] - before[requests],

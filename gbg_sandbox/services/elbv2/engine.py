@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gbg_sandbox.events import Event
 from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.elbv2.health import check, judge
-from gbg_sandbox.services.elbv2.proxy import Proxy
+from gbg_sandbox.services.elbv2.proxy import Counted, Proxy
 from gbg_sandbox.services.elbv2.proxy_config import Backend, Plan, Route, Server
 from gbg_sandbox.services.elbv2.state import NOT_IN_USE, Key, LoadBalancer, Records, Target, TargetGroup
 
@@ -135,16 +135,16 @@ class Engine:
             except OSError as error:
                 log.warning("a proxy could not be told about %s: %s", group_arn, error)
 
-    def look_after(self, load_balancer: LoadBalancer) -> list[tuple[Proxy, list[dict[str, str]]]]:
+    def look_after(self, load_balancer: LoadBalancer) -> list[tuple[Proxy, Counted]]:
         """Each proxy's counters.
 
         Finishes deletions that had to wait, ends former proxies that are done, starts anew one that died.
         """
-        read: list[tuple[Proxy, list[dict[str, str]]]] = []
+        read: list[tuple[Proxy, Counted]] = []
         for proxy in self.proxies(load_balancer.arn):
             try:
-                read.append((proxy, proxy.rows()))
                 proxy.sync(self._servers)
+                read.append((proxy, proxy.counted()))
                 if proxy.finished():
                     self._dismiss(load_balancer, proxy)
             except OSError as error:

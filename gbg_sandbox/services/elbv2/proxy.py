@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+PLACES = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+"""an ordinary user's path often lacks sbin"""
 START_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 Name = tuple[str, str]
 """backend, server"""
+Row = dict[str, str]
 
 
-def find_haproxy() -> str:
+@dataclass(frozen=True)
+class Counted:
+    deleted: list[Row]
+    """the last rows of servers that are no more"""
+    rows: list[Row]
+
+    def each(self) -> Iterator[tuple[Row, bool]]:
+        """Every row, and whether it is its server's last."""
+        yield from ((row, True) for row in self.deleted)
+        yield from ((row, False) for row in self.rows)
+
+
+def find_haproxy(places: str = PLACES) -> str:
     """The program's path. Raises AwsError that says what to install."""
-    found = shutil.which("haproxy") or shutil.which("haproxy", path=PLACES)
+    found = shutil.which("haproxy", path=places)
     if found is None:
         raise AwsError(
             "OperationNotPermitted",
@@ -54,6 +69,7 @@ class Proxy:
     ) -> None:
         self.folder = folder
         self._lock = threading.Lock()
+        self._deleted: list[Row] = []
         self._backends = plan.backends
         self._servers = {(one.name, server.name): server for one in plan.backends for server in one.servers}
         self.idle_seconds = plan.idle_seconds
@@ -102,13 +118,21 @@ class Proxy:
             self._command(f"set server {target} state maint")
             self._servers[name] = Server(server.name, server.address, server.port, "maint")
         self._command(f"shutdown sessions server {target}")
+        counted = [row for row in self.rows() if (row["pxname"], row["svname"]) == name]
         if self.ask(f"del server {target}").startswith("Server deleted"):
             del self._servers[name]
+            self._deleted += counted
 
     def serves(self, group_arn: str) -> bool:
         return any(backend.group_arn == group_arn for backend in self._backends)
 
-    def rows(self) -> list[dict[str, str]]:
+    def counted(self) -> Counted:
+        """The process's counters, with those of servers that were deleted since this was asked last."""
+        with self._lock:
+            deleted, self._deleted = self._deleted, []
+            return Counted(deleted, self.rows())
+
+    def rows(self) -> list[Row]:
         """The process's own counters, a row for each frontend, server and backend."""
         return list(csv.DictReader(self.ask("show stat").removeprefix("# ").splitlines()))
 
