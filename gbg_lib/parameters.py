@@ -59,7 +59,7 @@ class Parameters(BaseModel):
         5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
     )
     application_folder: str = _parameter("", "what is pushed; empty takes the sample application", [SEED])
-    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, RELEASE])
+    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE])
     execution_id: str = _parameter(
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
     )
