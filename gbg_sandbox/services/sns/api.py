@@ -30,7 +30,7 @@ class Sns(Service):
         {
             *("CreateTopic", "DeleteTopic", "ListTopics", "GetTopicAttributes", "SetTopicAttributes"),
             *("ListSubscriptions", "ListSubscriptionsByTopic", "Unsubscribe"),
-            *("GetSubscriptionAttributes"),
+            "GetSubscriptionAttributes",
             *("AddPermission", "RemovePermission"),
             *("TagResource", "UntagResource", "ListTagsForResource"),
         }
