@@ -25,6 +25,7 @@ from gbg_lib.runner import Run, find_runbook
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
 STYLES = {"Succeeded": "green", "Failed": "red", "InProgress": "yellow"}
+APPEARANCE = Path("src/main/resources/appearance.properties")
 NEW_HEADLINE = "Second release: new colour, new image, new fleet"
 NEW_COLOUR = "#7a3e9d"
 
@@ -67,7 +68,7 @@ def _push_change(step: SeedRepository) -> Commit:
     """New colour and text, committed and pushed with git."""
 
     def edit(work: Path) -> None:
-        page = next(work.rglob("look.properties"))
+        page = work / APPEARANCE
         text = page.read_text()
         text = re.sub(r"(?m)^headline=.*$", f"headline={NEW_HEADLINE}", text)
         page.write_text(re.sub(r"(?m)^colour=.*$", f"colour={NEW_COLOUR}", text))
