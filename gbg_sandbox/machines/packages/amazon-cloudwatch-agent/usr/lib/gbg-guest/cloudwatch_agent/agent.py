@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from http.client import HTTPException
 
 from cloudwatch_agent import config, place, schema
 from cloudwatch_agent.delivery import Stream
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK_SECONDS = 1.0
-LAST_SECONDS = 1.0
-"""how long a delivery may take after the order to stop"""
+LAST_SECONDS = 2
+"""how long the deliveries may take after the order to stop"""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 
 
@@ -43,12 +44,14 @@ class Agent:
                 self.turn()
                 time.sleep(LOOK_SECONDS)
         except Stopped:
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             self._end()
 
     def turn(self) -> None:
         for stream in self.streams:
-            stream.turn(self.settings.logs_flush_seconds)
+            try:
+                stream.turn(self.settings.logs_flush_seconds)
+            except (OSError, HTTPException) as error:
+                self.log.error(f"[logagent] {stream.tail.pattern}: {error}")
         if self.metrics is not None and time.monotonic() >= self.metrics.due():
             self.metrics.turn()
 
@@ -59,7 +62,7 @@ class Agent:
             try:
                 names = self._names()
                 break
-            except (self.aws.InstanceError, OSError) as error:
+            except (self.aws.InstanceError, OSError, HTTPException) as error:
                 self.log.error(f"[agent] {error}; trying again")
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -74,24 +77,39 @@ class Agent:
         return {
             "{instance_id}": str(identity["instanceId"]),
             "{ip_address}": str(identity["privateIp"]),
-            "{hostname}": self.aws.metadata("hostname"),
+            "{hostname}": self._hostname(),
             "{local_hostname}": os.uname().nodename,
         }
+
+    def _hostname(self) -> str:
+        try:
+            return str(self.aws.metadata("hostname"))
+        except self.aws.MetadataMissingError:
+            return os.uname().nodename
 
     def _stream(self, source: config.Source, names: dict[str, str]) -> Stream:
         group, stream = source.group, source.stream
         for placeholder, value in names.items():
             group, stream = group.replace(placeholder, value), stream.replace(placeholder, value)
         self.log.info(f"[logagent] {source.file_path} goes to {group}/{stream}")
-        return Stream(self.aws, self.log, Tail(source.file_path), group, stream, source.retention_days)
+        tail = Tail(source.file_path)
+        return Stream(
+            self.aws,
+            self.log,
+            tail,
+            group,
+            stream,
+            retention_days=source.retention_days,
+            event_start=source.event_start,
+        )
 
     def _end(self) -> None:
         """Deliver what is there, quickly: the machine may be shutting down."""
-        limit = time.monotonic() + LAST_SECONDS
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, lambda *_: os._exit(0))
+        signal.alarm(LAST_SECONDS)
         for stream in self.streams:
-            stream.turn(float("inf"))
-            if time.monotonic() < limit:
-                stream.deliver(timeout=LAST_SECONDS)
+            stream.finish(LAST_SECONDS / 2)
         self.log.info("[agent] stopped")
 
 

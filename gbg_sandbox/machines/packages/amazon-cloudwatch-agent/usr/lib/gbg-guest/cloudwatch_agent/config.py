@@ -19,6 +19,8 @@ class Source(NamedTuple):
     group: str
     stream: str
     retention_days: int
+    event_start: str
+    """a line without this belongs to the event of the line before"""
 
 
 class Measured(NamedTuple):
@@ -126,7 +128,13 @@ def understand(config: dict[str, Any]) -> Config:
 def _source(entry: dict[str, Any], stream: str) -> Source:
     path = entry["file_path"]
     group = entry.get("log_group_name") or path.rpartition(".")[0] or path
-    return Source(path, group, entry.get("log_stream_name", stream), entry.get("retention_in_days", -1))
+    return Source(
+        file_path=path,
+        group=group,
+        stream=entry.get("log_stream_name", stream),
+        retention_days=entry.get("retention_in_days", -1),
+        event_start=entry.get("multi_line_start_pattern", r"^\S"),
+    )
 
 
 def _plugin(section: str, entry: dict[str, Any], usual: float) -> Plugin:
@@ -158,6 +166,7 @@ def translation(config: Config) -> str:
         lines += ["    [[inputs.logfile.file_config]]", f"      file_path = {_quoted(source.file_path)}"]
         lines += ["      from_beginning = true", f"      log_group_name = {_quoted(source.group)}"]
         lines += [f"      log_stream_name = {_quoted(source.stream)}"]
+        lines += [f"      multi_line_start_pattern = {_quoted(source.event_start)}"]
         lines += [f"      retention_in_days = {source.retention_days}"]
     lines += ["", "[outputs]"]
     if config.plugins:

@@ -116,7 +116,11 @@ def _remove(options: dict[str, str]) -> int:
         _translate(left, "")
     for path in gone:
         os.unlink(path)
-    print(f"Successfully removed {', '.join(gone) or 'nothing'}")
+    if not left:
+        print(f"all {place.SERVICE} configurations have been removed")
+        if os.path.exists(place.TOML_FILE):
+            os.unlink(place.TOML_FILE)
+        return _systemctl("stop", place.SERVICE) if "start" in options else 0
     return _restart() if "start" in options else 0
 
 

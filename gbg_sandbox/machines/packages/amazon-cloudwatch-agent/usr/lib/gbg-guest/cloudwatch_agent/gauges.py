@@ -1,5 +1,7 @@
 """What is measured: memory, disks, processor.
 
+A machine of the chroot kind has no /proc: its memory figures come from sysinfo(2), which counts the page
+cache as used, its one disk is the root, and the processor can't be read.
 Names and units: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/metrics-collected-by-CloudWatch-agent.html
 """
 
@@ -28,12 +30,13 @@ class Gauges:
         self._cpu: dict[str, dict[str, int]] = {}
 
     def read(self, plugin: Plugin) -> list[Reading]:
-        """Raises OSError where the machine has no /proc."""
+        """Without what the machine can't tell. Raises OSError."""
         looks = {"mem": _memory, "disk": _disks, "cpu": self._processors}
         return [
             Reading(one.metric, one.unit, values[one.name], plugin.dimensions | dimensions)
             for dimensions, values in looks[plugin.section](plugin.options)
             for one in plugin.measured
+            if one.name in values
         ]
 
     def _processors(self, options: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, float]]]:
@@ -67,6 +70,8 @@ def _shares(before: dict[str, int], after: dict[str, int]) -> dict[str, float]:
 
 
 def _memory(options: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, float]]]:
+    if not os.path.exists(MEMINFO):
+        return [({}, _memory_by_sysinfo())]
     told = {}
     with open(MEMINFO, encoding="ascii") as file:
         for line in file:
@@ -90,6 +95,16 @@ def _memory(options: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, flo
     return [({}, values)]
 
 
+def _memory_by_sysinfo() -> dict[str, float]:
+    page = os.sysconf("SC_PAGE_SIZE")
+    total, free = float(os.sysconf("SC_PHYS_PAGES") * page), float(os.sysconf("SC_AVPHYS_PAGES") * page)
+    values = {"total": total, "free": free, "available": free, "used": total - free}
+    return values | {
+        "available_percent": 100.0 * free / total,
+        "used_percent": 100.0 * (total - free) / total,
+    }
+
+
 def _disks(options: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, float]]]:
     resources = options.get("resources") or ["*"]
     ignored = options.get("ignore_file_system_types", ())
@@ -105,6 +120,8 @@ def _disks(options: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, floa
 
 def _mounts() -> dict[str, tuple[str, str]]:
     """Mount point → device, type; the last mount on a point is the one seen."""
+    if not os.path.exists(MOUNTS):
+        return {"/": ("rootfs", "rootfs")}
     with open(MOUNTS, encoding="utf-8") as file:
         fields = [line.split() for line in file]
     return {path: (device, kind) for device, path, kind, *_ in fields}

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricDa
 from __future__ import annotations
 
 import time
+from http.client import HTTPException
 from xml.etree import ElementTree
 
 from cloudwatch_agent.gauges import Gauges
@@ -49,7 +50,7 @@ class Metrics:
         if readings:
             try:
                 self._send(readings)
-            except (self.aws.ServiceError, self.aws.InstanceError, OSError) as error:
+            except (self.aws.ServiceError, self.aws.InstanceError, OSError, HTTPException) as error:
                 self.log.error(f"[outputs.cloudwatch] {self.config.namespace}: {error}")
 
     def due(self) -> float:

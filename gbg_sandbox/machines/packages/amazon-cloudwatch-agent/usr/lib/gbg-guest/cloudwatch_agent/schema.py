@@ -74,7 +74,7 @@ NOT_RUN = {
     "/logs/logs_collected/": {"journald", "windows_events"},
     "/logs/logs_collected/files/collect_list/": {
         "auto_removal", "backpressure_mode", "blacklist", "deployment.environment", "encoding", "filters",
-        "log_group_class", "multi_line_start_pattern", "publish_multi_logs", "service.name",
+        "log_group_class", "publish_multi_logs", "service.name",
         "timestamp_format", "timezone", "trim_timestamp"},
 }  # fmt: skip
 """what the real agent knows at a place, and this one not"""
@@ -238,7 +238,18 @@ def _files(path: str, value: object) -> None:
 
 def _file(path: str, value: object) -> None:
     texts = dict.fromkeys(("file_path", "log_group_name", "log_stream_name"), _text)
-    _section(path, value, {**texts, "retention_in_days": _retention}, ("file_path",))
+    known = {**texts, "retention_in_days": _retention, "multi_line_start_pattern": _pattern}
+    _section(path, value, known, ("file_path",))
+
+
+def _pattern(path: str, value: object) -> None:
+    _text(path, value)
+    if value == "{timestamp_format}":
+        raise Invalid(path, "gbg_sandbox does not run timestamp_format; give a regular expression")
+    try:
+        re.compile(str(value))
+    except re.error as error:
+        raise Invalid(path, f"{value} is not a regular expression: {error}") from error
 
 
 def _retention(path: str, value: object) -> None:
