@@ -170,7 +170,8 @@ def test_without_the_right_the_agent_says_so_and_goes_on(watched: Watched) -> No
     finally:
         iam.attach_role_policy(RoleName="watched", PolicyArn=RIGHTS)
     eventually(lambda: watched.lines() == ["patient"])
-    assert json.loads(watched.shell(f"{CONTROL} -a status")[1])["status"] == "running"
+    state = json.loads(watched.shell(f"{CONTROL} -a status")[1])
+    assert state["status"] == "running" and state["starttime"].endswith("+00:00")
 
 
 def test_the_configuration_of_the_bake_is_taken_as_it_is(watched: Watched) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
             raise Refused("The agent's control needs root: use sudo")
         return action(options)
     except Refused as error:
+        sys.stdout.flush()
         print(error, file=sys.stderr)
         return 1
 
@@ -134,9 +136,8 @@ def _translate(paths: list[str], fetched: str) -> None:
     except schema.Invalid as error:
         if fetched:
             os.unlink(fetched)
-        print("E! Invalid Json input schema.", file=sys.stderr)
-        print(f" {error}", file=sys.stderr)
         raise Refused(
+            f"E! Invalid Json input schema.\n {error}\n"
             f"Configuration validation first phase failed. Agent version: {place.version()}. Verify the JSON "
             "input is only using features supported by this version."
         ) from error
@@ -179,6 +180,7 @@ def _parameter(name: str) -> str:
 
 
 def _systemctl(*words: str) -> int:
+    sys.stdout.flush()
     return subprocess.run(["systemctl", *words], check=False).returncode
 
 
@@ -204,14 +206,12 @@ def _restart() -> int:
     return _systemctl("enable", place.SERVICE) or _systemctl("restart", place.SERVICE)
 
 
-def _show(name: str) -> str:
-    command = ["systemctl", "show", "-p", name, place.SERVICE]
-    told = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    return told.strip().partition("=")[2]
+def _ask(*words: str) -> str:
+    return subprocess.run(["systemctl", *words], check=False, capture_output=True, text=True).stdout.strip()
 
 
 def _running() -> bool:
-    return _show("ActiveState") == "active"
+    return _ask("is-active", place.SERVICE) == "active"
 
 
 def _status(options: dict[str, str]) -> int:
@@ -227,13 +227,8 @@ def _status(options: dict[str, str]) -> int:
 
 
 def _start_time() -> str:
-    """Of the service's process."""
-    pid = _show("MainPID")
-    try:
-        began = os.stat(f"/proc/{pid}").st_mtime
-    except FileNotFoundError:
-        return ""
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(began))
+    found = re.search(r"since \w+ (\S+) (\S+) UTC", _ask("status", place.SERVICE))
+    return f"{found[1]}T{found[2]}+00:00" if found else ""
 
 
 ACTIONS: dict[str, Callable[[dict[str, str]], int]] = {
