@@ -1,11 +1,12 @@
 """The honesty table: how real every operation is, told from the code itself.
 
-`python -m gbg_sandbox.honesty` prints the part of docs/sandbox.md that a test compares with it.
+`python -m gbg_sandbox.honesty --write` puts it into docs/sandbox.md; a test compares the two.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from botocore import xform_name
 
@@ -45,5 +46,15 @@ def table() -> str:
     return "\n".join([*lines, END])
 
 
+def written(page: str) -> str:
+    """The page with its table made anew."""
+    before, _, rest = page.partition(BEGIN)
+    return before + table() + rest.partition(END)[2]
+
+
 if __name__ == "__main__":
-    sys.stdout.write(table() + "\n")
+    page = Path(__file__).parent.parent / "docs" / "sandbox.md"
+    if "--write" in sys.argv:
+        page.write_text(written(page.read_text()))
+    else:
+        sys.stdout.write(table() + "\n")
