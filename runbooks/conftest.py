@@ -22,19 +22,26 @@ from tests.notebooks.compared import ComparedNotebook, replaced, use_normalisers
 
 
 class OwnSandbox:
-    """Starts with the first runbook, stops with the session; kernels find it by their environment."""
+    """Starts with the first runbook, stops with the session; kernels find it by their environment.
+
+    GBG_NBVAL_HOME names one that is up and empty already; that is left up.
+    """
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ready = False
 
     def ensure_up(self) -> None:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="gbg-nbval-", ignore_cleanup_errors=True)
-            os.environ["GBG_HOME"] = self._folder.name
-            os.environ["PYTHONPATH"] = os.pathsep.join(
-                filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
-            )
-            Home(Path(self._folder.name)).up()
+        if self._ready:
+            return
+        self._ready = True
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        os.environ["GBG_HOME"] = os.environ.get("GBG_NBVAL_HOME") or self._start()
+
+    def _start(self) -> str:
+        self._folder = tempfile.TemporaryDirectory(prefix="gbg-nbval-", ignore_cleanup_errors=True)
+        Home(Path(self._folder.name)).up()
+        return self._folder.name
 
     def down(self) -> None:
         if self._folder is not None:

@@ -1,0 +1,96 @@
+"""The runbooks on a real sandbox: as kept, as a second copy beside the first, and once more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gbg_lib.runner import run
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUNBOOKS = sorted((ROOT / "runbooks").glob("[0-9]*.ipynb"))
+pytestmark = pytest.mark.xdist_group("runbooks")
+
+
+def shown(notebook: Path) -> str:
+    """Everything that a notebook shows, as text."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(
+        output.text if output.output_type == "stream" else output.data["text/plain"] for output in outputs
+    )
+
+
+def test_a_first_run_shows_what_is_kept(sandbox: Path) -> None:
+    """`pytest --nbval runbooks/`, on the empty sandbox of these tests."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "runbooks"],
+        cwd=ROOT,
+        env={**os.environ, "GBG_NBVAL_HOME": str(sandbox)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+def test_a_second_copy_lives_beside_the_first(path: Path, sandbox: Path, tmp_path: Path) -> None:
+    done = run(path, {"deployment": "shop", "instance_count": 1}, tmp_path)
+    told = shown(done.notebook)
+    assert "shop" in told and "passed" in told
+    assert "gbg-" not in told
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("01", "gbg-base: nothing, because it exists and equals template and parameters"),
+        ("02", "gbg-app: nothing, because main holds this application already"),
+        ("03", "gbg-pipeline: nothing, because it exists and equals template and parameters"),
+        ("04", "the newest; it is over (Succeeded)"),
+    ],
+)
+def test_another_run_finds_what_is_there_and_skips_it(
+    number: str, reason: str, sandbox: Path, tmp_path: Path
+) -> None:
+    [path] = [path for path in RUNBOOKS if path.stem.startswith(number)]
+    assert reason in shown(run(path, {}, tmp_path).notebook)
+
+
+def test_plain_papermill_runs_a_runbook_too(sandbox: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ipynb"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "papermill",
+            "runbooks/04_release.ipynb",
+            str(out),
+            "-p",
+            "deployment",
+            "shop",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Release of shop on a time axis" in shown(out)
+
+
+def test_a_mistyped_parameter_stops_plain_papermill_before_anything_runs(
+    sandbox: Path, tmp_path: Path
+) -> None:
+    words = ["runbooks/01_base_stack.ipynb", str(tmp_path / "out.ipynb"), "-p", "instance_cuont", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "did you mean instance_count?" in done.stderr
