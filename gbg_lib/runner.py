@@ -21,6 +21,8 @@ from gbg_lib.errors import MisuseError, RunFailed
 from gbg_lib.parameters import checked, names_set
 
 KERNEL = "python3"
+PAGES = Path(__file__).resolve().parent / "pages"
+"""nbconvert's templates of ours"""
 ROOT = Path(__file__).resolve().parent.parent
 """where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -157,7 +159,8 @@ def _write_page(run: Run) -> None:
 
     if run.notebook.exists():
         notebook = nbformat.read(run.notebook, as_version=4)
-        page, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": run.runbook}})
+        exporter = HTMLExporter(extra_template_basedirs=[str(PAGES)], template_name="runbook")
+        page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run.runbook}})
         _write(run.page, page)
 
 

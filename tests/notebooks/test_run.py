@@ -92,3 +92,19 @@ def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
     [output] = cell.outputs
     assert output.data["text/plain"] == "2 of 2 done\nn\n2"
     assert "<td style='text-align:left'>2</td>" in output.data["text/html"]
+
+
+PICTURE = """
+from datetime import UTC, datetime
+from gbg_lib.pipeline import Action
+from gbg_lib.views import stages_picture
+now = datetime.now(UTC)
+stages_picture([Action("1", "Build", "Build", "InProgress", now, now)], "<Release>")
+"""
+
+
+def test_a_picture_on_the_page_keeps_its_words(tmp_path: Path) -> None:
+    done = run(write_notebook(tmp_path / "mine.ipynb", PICTURE), {}, tmp_path / "runs")
+    page = done.page.read_text()
+    assert 'alt="&lt;Release&gt; on a time axis: Build InProgress"' in page
+    assert "<title>mine</title>" in page
