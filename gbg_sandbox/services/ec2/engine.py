@@ -210,6 +210,7 @@ class Ec2Engine:
     def _remove(self, instance: Instance) -> None:
         machine = self._cloud.machines.get(instance.id)
         if machine is not None:
+            instance.console = machine.console()
             machine.terminate()
         self._records.remove_interface(instance.interface_id)
         with self._state.lock:

@@ -153,7 +153,7 @@ class InstanceOperations(Ec2Operations):
         with self.state.lock:
             one = self.state.instance(params["InstanceId"])
         machine = self.cloud.machines.get(one.id)
-        text = machine.console() if machine else ""
+        text = machine.console() if machine else one.console
         return {
             "InstanceId": one.id,
             "Timestamp": self.cloud.clock.now(),

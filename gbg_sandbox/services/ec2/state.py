@@ -97,6 +97,8 @@ class Instance:
     protected: bool = False
     monitoring: bool = False
     ebs_optimized: bool = False
+    console: str = ""
+    """its last words, kept after it is gone"""
     state: str = "pending"
     state_reason: tuple[str, str] | None = None
     """code and message"""
