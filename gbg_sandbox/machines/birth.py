@@ -27,7 +27,7 @@ def become_machine(order: dict[str, Any], network: int, control: int, console: i
         linux.die_with_parent()
         os.setsid()
         linux.reset_signals()
-        _plug_in(network, order["address"], order["prefix"])
+        _plug_in(network, order["cable"], order["address"], order["prefix"])
         socket.sethostname(order["hostname"])
         _enter_root(order["folder"], order["layers"], many_users=order["many_users"])
         standard_streams(control, console)
@@ -42,12 +42,13 @@ def become_machine(order: dict[str, Any], network: int, control: int, console: i
         os._exit(1)
 
 
-def _plug_in(network: int, address: str, prefix: int) -> None:
+def _plug_in(network: int, cable: str, address: str, prefix: int) -> None:
+    """The hardware address follows from the IP address, so that neighbours know a machine that comes back."""
     linux.setns(network, linux.CLONE_NEWNET)
     with Netlink() as switch:
         linux.unshare(linux.CLONE_NEWNET)
         own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        switch.cable("v" + socket.inet_aton(address).hex(), INTERFACE, own, BRIDGE)
+        switch.cable(cable, INTERFACE, own, b"\x02\x00" + socket.inet_aton(address), BRIDGE)
         os.close(own)
     with Netlink() as inside:
         inside.up("lo")

@@ -7,6 +7,7 @@ the sandbox's end of its socket closes. Started as `python -m gbg_sandbox.machin
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -59,6 +60,7 @@ class Host(ForkServer):
     def __init__(self, control: socket.socket) -> None:
         super().__init__(control)
         self._networks: dict[str, int] = {}
+        self._cables = itertools.count(1)
         self._many_users = enter_user_namespace()
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET)
         linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
@@ -90,9 +92,10 @@ class Host(ForkServer):
 
     def _do_start(self, order: dict[str, Any], given: Sequence[int]) -> Reply:
         network = self._networks[order["network"]]
+        more = {"many_users": self._many_users, "cable": f"veth{next(self._cables)}"}
         pid = linux.clone(NAMESPACES)
         if pid == 0:
-            birth.become_machine({**order, "many_users": self._many_users}, network, *given)
+            birth.become_machine({**order, **more}, network, *given)
         return {"pid": pid}, []
 
     def _do_kill(self, order: dict[str, Any], _given: Sequence[int]) -> Reply:

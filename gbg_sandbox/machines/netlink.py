@@ -43,6 +43,10 @@ def _link_header(index: int = 0, *, up: bool = False) -> bytes:
     return struct.pack("BxHiII", socket.AF_UNSPEC, 0, index, flags, flags)
 
 
+BRIDGE_HARDWARE = b"\x02\x00\xa9\xfe\xa9\xfd"
+"""A bridge without one takes that of a plugged machine, and all neighbours lose it when that machine goes."""
+
+
 class Netlink:
     def __init__(self) -> None:
         self._socket = socket.socket(
@@ -70,11 +74,13 @@ class Netlink:
 
     def bridge(self, name: str) -> None:
         info = _attribute(IFLA_LINKINFO, _text(IFLA_INFO_KIND, "bridge"))
-        self._ask(NEW_LINK, CREATE | EXCLUSIVE, _link_header(up=True) + _text(IFLA_IFNAME, name) + info)
+        named = _text(IFLA_IFNAME, name) + _attribute(IFLA_ADDRESS, BRIDGE_HARDWARE)
+        self._ask(NEW_LINK, CREATE | EXCLUSIVE, _link_header(up=True) + named + info)
 
-    def cable(self, here: str, there: str, there_namespace: int, bridge: str) -> None:
+    def cable(self, here: str, there: str, there_namespace: int, hardware: bytes, bridge: str) -> None:
         """A veth pair: `here` plugged into the bridge, `there` in the namespace of that descriptor."""
         peer = _link_header() + _text(IFLA_IFNAME, there) + _number(IFLA_NET_NS_FD, there_namespace)
+        peer += _attribute(IFLA_ADDRESS, hardware)
         data = _attribute(IFLA_INFO_DATA, _attribute(VETH_INFO_PEER, peer))
         info = _attribute(IFLA_LINKINFO, _text(IFLA_INFO_KIND, "veth") + data)
         master = _number(IFLA_MASTER, self.index(bridge))
