@@ -79,4 +79,6 @@ def release_state(actions: Sequence[Action]) -> Table:
         for action in actions
     ]
     done = sum(action.status == "Succeeded" for action in actions)
-    return table(rows, RELEASE_COLUMNS, f"{done} of {len(actions)} begun stages done")
+    others = [f"{action.stage} {action.status}" for action in actions if action.status != "Succeeded"]
+    title = ", ".join([f"{done} stage{'s' * (done != 1)} done", *others])
+    return table(rows, RELEASE_COLUMNS, title)

@@ -229,5 +229,5 @@ def test_a_stacks_state_does_not_depend_on_the_order_of_events() -> None:
 
 def test_a_releases_state_tells_the_error_first() -> None:
     found = release_state(ACTIONS)
-    assert repr(found).splitlines()[0] == "1 of 2 begun stages done"
+    assert repr(found).splitlines()[0] == "1 stage done, Build Failed"
     assert list(found["told"]) == ["", "mvn failed"]
