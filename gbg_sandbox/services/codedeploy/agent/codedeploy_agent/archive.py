@@ -8,10 +8,13 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from .settings import Settings
 from .specification import Specification
+
+FILTER: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+"""Python knows filters since 3.11.4"""
 
 
 class Download(Protocol):
@@ -99,7 +102,7 @@ def unpack(bundle: str, bundle_type: str, into: str) -> None:
         _unzip(bundle, into)
     else:
         with tarfile.open(bundle, "r:gz" if bundle_type == "tgz" else "r:") as archive:
-            archive.extractall(into, filter="tar")
+            archive.extractall(into, **FILTER)
     _strip_leading_directory(into)
 
 
