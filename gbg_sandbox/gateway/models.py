@@ -150,6 +150,9 @@ def serialize(operation: Operation, result: Any, request_id: str) -> Response:
     )
     response = Response(made["body"], status=status, headers=made["headers"])
     response.headers["x-amzn-RequestId"] = request_id
+    if operation.protocol == "json":  # which moto's serializer calls "text"
+        version = operation.model.service_model.metadata["jsonVersion"]
+        response.content_type = f"application/x-amz-json-{version}"
     return response
 
 
