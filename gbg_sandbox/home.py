@@ -86,7 +86,7 @@ class Home:
         with self.log_file.open("wb") as log:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+                env={**os.environ, "PYTHONPATH": _python_path()},
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -197,6 +197,11 @@ class Home:
             return f"it did not start: {self.failure_file.read_text()}"
         lines = self.log_file.read_text(errors="replace").strip().splitlines()
         return "it did not start: " + (lines[-1] if lines else f"no answer within {START_SECONDS} s")
+
+
+def _python_path() -> str:
+    """Ours first, then what this process was given."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]))
 
 
 def _refuse_port_in_use(port: int) -> None:
