@@ -31,6 +31,9 @@ class _Pending:
         self.wake = os.eventfd(0, os.EFD_CLOEXEC)
 
     def finish(self, answer: dict[str, Any], descriptors: list[int]) -> None:
+        """The first answer counts: the machine may go down right after it."""
+        if self.answer:
+            return
         self.answer, self.descriptors = answer, descriptors
         os.eventfd_write(self.wake, 1)
 

@@ -46,37 +46,34 @@ def main(arguments: Sequence[str]) -> int:
 
 def _query(modes: set[str], names: Sequence[str], form: str) -> int:
     installed = inventory.load()
-    status = 0
-    chosen: list[str] = []
-    if "file" in modes:
-        for path in names:
-            owner = _owner(installed, path)
-            if owner is None:
-                print(f"file {path} is not owned by any package")
-                status = 1
-            else:
-                chosen.append(owner)
-    elif "all" in modes:
+    if "all" in modes:
         patterns = list(names) or ["*"]
-        chosen = [
-            name
-            for name, package in installed.items()
-            if any(inventory.matches(pattern, name, package) for pattern in patterns)
-        ]
-    else:
-        for wanted in names:
-            found = [name for name, package in installed.items() if inventory.matches(wanted, name, package)]
-            if not found:
-                print(f"package {wanted} is not installed")
-                status += 1
-            chosen += found
-    for name in chosen:
-        _print(name, installed[name], modes, form)
-    return status
+        for name, package in installed.items():
+            if any(inventory.matches(pattern, name, package) for pattern in patterns):
+                _print(name, package, modes, form)
+        return 0
+    missing = 0
+    for wanted in names:
+        found = _by_file(installed, wanted) if "file" in modes else _by_name(installed, wanted)
+        if not found:
+            what = (
+                f"file {wanted} is not owned by any package"
+                if "file" in modes
+                else f"package {wanted} is not installed"
+            )
+            print(what)
+            missing += 1
+        for name in found:
+            _print(name, installed[name], modes, form)
+    return missing
 
 
-def _owner(installed: dict[str, Any], path: str) -> str | None:
-    return next((name for name, package in installed.items() if path in package.get("files", ())), None)
+def _by_name(installed: dict[str, Any], wanted: str) -> list[str]:
+    return [name for name, package in installed.items() if inventory.matches(wanted, name, package)]
+
+
+def _by_file(installed: dict[str, Any], path: str) -> list[str]:
+    return [name for name, package in installed.items() if path in package.get("files", ())]
 
 
 def _print(name: str, package: dict[str, Any], modes: set[str], form: str) -> None:
