@@ -1,0 +1,61 @@
+"""Pages as a person's browser shows them: Debian's Chromium, headless."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.parameters import Parameters
+from gbg_lib.steps import BaseStack
+from gbg_sandbox.home import Home
+
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+BROWSER_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """`browse(url)`: the page's document after its scripts ran."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+
+    def look(url: str) -> str:
+        profile = tmp_path_factory.mktemp("chromium")
+        argv = [chromium, *QUIET, f"--user-data-dir={profile}", "--dump-dom", url]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=BROWSER_SECONDS, check=True)
+        return done.stdout
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """The address of a first fleet on a sandbox of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="gbg-browser-"))
+    before = os.environ.get("GBG_HOME")
+    os.environ["GBG_HOME"] = str(folder)
+    home = Home(folder)
+    try:
+        home.up()
+        step = BaseStack(Parameters())
+        for _ in step.apply(step.plan()):
+            pass
+        step.check()
+        yield step.base["SiteUrl"]
+    finally:
+        home.down()
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ["GBG_HOME"]
+        else:
+            os.environ["GBG_HOME"] = before
