@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any
 
 import nbformat
 
-from gbg_lib.errors import MisuseError, RunFailed
-from gbg_lib.parameters import checked, names_set
+from gbg_lib.errors import MisuseError, ParameterError, RunFailed
+from gbg_lib.parameters import Parameters, checked, names_set, runbooks_of
 
 KERNEL = "python3"
 PAGES = Path(__file__).resolve().parent / "pages"
@@ -87,6 +87,15 @@ def names_in(path: Path) -> list[str]:
         raise MisuseError(str(path), "it is no notebook", "name a runbook or an .ipynb file") from error
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     return [name for cell in cells for name in names_set(cell.source)]
+
+
+def require_read(paths: Iterable[Path], names: Iterable[str]) -> None:
+    """That each of the parameters is read by a notebook of the run. Raises ParameterError."""
+    read = {name for path in paths for name in names_in(path)}
+    for name in names:
+        if name not in read:
+            by = ", ".join(runbooks_of(Parameters.model_fields[name]))
+            raise ParameterError("-p", f"no runbook of this run reads {name}", f"it is read by {by}")
 
 
 def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress) -> RunFailed | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gbg_lib.engine import heading_of
-from gbg_lib.errors import MisuseError
+from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import EVERY, names_for
-from gbg_lib.runner import find_runbook, names_in
+from gbg_lib.runner import find_runbook, names_in, require_read
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 RUNBOOKS = Path(__file__).parent.parent.parent / "runbooks"
@@ -46,6 +46,14 @@ def test_a_notebook_reads_what_its_parameters_cell_sets(tmp_path: Path) -> None:
 def test_a_runbook_reads_what_the_schema_says(path: Path) -> None:
     assert path.stem[:2] in EVERY
     assert names_in(path) == names_for(path.stem[:2])
+
+
+def test_a_parameter_that_no_runbook_of_the_run_reads_is_refused() -> None:
+    first, last = find_runbook(RUNBOOKS, "1"), find_runbook(RUNBOOKS, "4")
+    require_read([first, last], ["instance_count", "release_minutes"])
+    with pytest.raises(ParameterError, match="no runbook of this run reads instance_count") as refused:
+        require_read([last], ["instance_count"])
+    assert refused.value.try_this == "it is read by 01"
 
 
 def test_a_file_that_is_no_notebook_is_misuse(tmp_path: Path) -> None:
