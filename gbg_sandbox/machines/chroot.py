@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import stat
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ class ChrootMachines(HostedMachines):
     fork_server = "gbg_sandbox.machines.chroot_host"
 
     def __init__(self, state: Path, site_files: Mapping[str, bytes]) -> None:
+        self._template_lock = threading.Lock()
         self._blocks: dict[str, _Block] = {}
         self._manifests: dict[str, trees.Manifest] = {}
         super().__init__(state, site_files)
@@ -89,12 +91,25 @@ class ChrootMachines(HostedMachines):
     def make_disk(self, machine: RunningMachine, layers: Sequence[Path]) -> None:
         root = machine.folder / "root"
         root.mkdir(mode=0o755)
-        self._manifests[machine.spec.name] = trees.compose(layers, root)
+        trees.clone(self._template(), root)
+        trees.merge(layers[: -len(self._system)], root)
+        self._manifests[machine.spec.name] = trees.manifest(root)
         for name, (major, minor) in DEVICES.items():
             os.mknod(root / "dev" / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
             (root / "dev" / name).chmod(0o666)
         (root / "dev/shm").mkdir()
         (root / "dev/shm").chmod(0o1777)
+
+    def _template(self) -> Path:
+        """The system without any image, made at the first start."""
+        template = self._state / "template"
+        with self._template_lock:
+            if not template.exists():
+                aside = self._state / ".template"
+                aside.mkdir(mode=0o755)
+                trees.merge(self._system, aside)
+                aside.rename(template)
+        return template
 
     def boot_order(self, machine: RunningMachine) -> dict[str, Any]:
         root = machine.folder / "root"
@@ -140,6 +155,12 @@ class ChrootMachines(HostedMachines):
 
     def connect(self, network: str, address: str, port: int, real_seconds: float) -> socket.socket:
         return socket.create_connection((self.reach(network, address), port), timeout=real_seconds)
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self._state / "template", ignore_errors=True)
+        for block in self._blocks.values():
+            block.claim.close()
 
     def reach(self, network: str, address: str) -> str:
         block = self._blocks[network]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -118,11 +119,21 @@ def _apply(layer: str, root: str) -> None:
                 put(source, target, name if below == "." else f"{below}/{name}")
 
 
-def compose(layers: Sequence[Path], root: Path) -> Manifest:
-    """Merge layers (topmost first) into the empty folder `root`; what is then there."""
+def merge(layers: Sequence[Path], root: Path) -> None:
+    """Lay layers (topmost first) over what is in `root`."""
     for layer in reversed(layers):
         _apply(str(layer), str(root))
-    return manifest(root)
+
+
+def clone(template: Path, root: Path) -> None:
+    """A tree of its own from `template`, which `merge` made: shared files stay shared, the rest is copied."""
+    subprocess.run(["cp", "-al", f"{template}/.", str(root)], check=True)
+    for directory, _folders, files in os.walk(template):
+        below = os.path.relpath(directory, template)
+        for entry in files:
+            name = entry if below == "." else f"{below}/{entry}"
+            if not shareable(name):
+                put(f"{directory}/{entry}", f"{root}/{name}", name)
 
 
 def manifest(root: Path) -> Manifest:
