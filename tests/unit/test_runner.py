@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
+from papermill.engines import papermill_engines
 
-from gbg_lib.engine import heading_of
+from gbg_lib.engine import ENGINE, GbgEngine, heading_of
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import EVERY, names_for
 from gbg_lib.runner import find_runbook, names_in, require_read
@@ -63,8 +65,6 @@ def test_a_file_that_is_no_notebook_is_misuse(tmp_path: Path) -> None:
 
 
 def test_a_cell_stands_under_the_nearest_heading_above() -> None:
-    import nbformat
-
     cells = [
         nbformat.v4.new_markdown_cell("# Title\n\n## Plan\nwords"),
         nbformat.v4.new_code_cell("1"),
@@ -72,3 +72,7 @@ def test_a_cell_stands_under_the_nearest_heading_above() -> None:
         nbformat.v4.new_code_cell("# not a heading"),
     ]
     assert heading_of(cells, 3) == "Title"
+
+
+def test_papermill_finds_the_engine_by_its_name() -> None:
+    assert papermill_engines.get_engine(ENGINE) is GbgEngine
