@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.service import Principal
 from tests.sandbox.places import eventually
 
 PUBLIC = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
@@ -33,6 +34,20 @@ def test_every_change_is_announced(cloud: Cloud, ssm: Any) -> None:
         ("LabelParameterVersion", "/gbg/x", "String"),
         ("Delete", "/gbg/x", "String"),
     ]
+
+
+def test_every_version_names_who_wrote_it(cloud: Cloud, ssm: Any) -> None:
+    mary = Principal(kind="user", arn=cloud.arn("iam", "user/mary"), account=cloud.account, user_name="mary")
+    cloud.stored("iam").create_user(UserName="mary")
+    cloud.stored("iam").attach_user_policy(
+        UserName="mary", PolicyArn="arn:aws:iam::aws:policy/AmazonSSMFullAccess"
+    )
+    ssm.put_parameter(Name="/gbg/x", Value="1", Type="String")
+    cloud.client("ssm", principal=mary).put_parameter(Name="/gbg/x", Value="2", Overwrite=True)
+    history = ssm.get_parameter_history(Name="/gbg/x")["Parameters"]
+    assert [one["LastModifiedUser"] for one in history] == [cloud.aws.arn, mary.arn]
+    [described] = ssm.describe_parameters()["Parameters"]
+    assert described["LastModifiedUser"] == mary.arn
 
 
 def test_the_public_parameter_names_an_image_that_can_be_launched(cloud: Cloud, ssm: Any) -> None:

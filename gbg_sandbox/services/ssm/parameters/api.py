@@ -21,7 +21,7 @@ IMAGE = "aws:ec2:image"
 VALIDATION_AWS_SECONDS = 6
 CHANGED = "Parameter Store Change"
 
-FORWARDED = frozenset({"GetParameterHistory", "DescribeParameters", "UnlabelParameterVersion"})
+FORWARDED = frozenset({"UnlabelParameterVersion"})
 
 
 class ParameterOperations(Service):
@@ -31,6 +31,8 @@ class ParameterOperations(Service):
         super().__init__(cloud)
         self._pending: dict[str, int] = {}
         """image parameters on their way: name → versions promised"""
+        self._writers: dict[tuple[str, int], str] = {}
+        """name, version → who wrote it"""
         self._parameters_lock = threading.Lock()
 
     @runs
@@ -38,8 +40,14 @@ class ParameterOperations(Service):
         if params.get("DataType") == IMAGE:
             return self._put_image(call.principal, params)
         existed = self._current(params["Name"]) is not None
-        made = self._stored("put_parameter", params)
+        made = self._write(call.principal, params)
         self._announce("Update" if existed else "Create", params["Name"])
+        return made
+
+    def _write(self, writer: Principal, params: dict[str, Any]) -> dict[str, Any]:
+        made = self._stored("put_parameter", params)
+        with self._parameters_lock:
+            self._writers[params["Name"], made["Version"]] = writer.arn
         return made
 
     def _put_image(self, caller: Principal, params: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +61,10 @@ class ParameterOperations(Service):
         with self._parameters_lock:
             self._pending[params["Name"]] = self._pending.get(params["Name"], 0) + 1
             promised = (current["Version"] if current else 0) + self._pending[params["Name"]]
-        self.cloud.spawn(f"parameter-{params['Name']}", self._validate_image, params)
+        self.cloud.spawn(f"parameter-{params['Name']}", self._validate_image, caller, params)
         return {"Version": promised, "Tier": params.get("Tier", "Standard")}
 
-    def _validate_image(self, params: dict[str, Any]) -> None:
+    def _validate_image(self, writer: Principal, params: dict[str, Any]) -> None:
         name = params["Name"]
         try:
             self.cloud.clock.sleep(VALIDATION_AWS_SECONDS)
@@ -65,7 +73,7 @@ class ParameterOperations(Service):
             if problem:
                 self._announce(operation, name, exception=problem, dataType=IMAGE, type="String")
                 return
-            self._stored("put_parameter", params)
+            self._write(writer, params)
             self._announce(operation, name, dataType=IMAGE)
         except AwsError as error:
             self._announce("Update", name, exception=error.message, dataType=IMAGE, type="String")
@@ -113,6 +121,21 @@ class ParameterOperations(Service):
         if path == FOLDER or (params.get("Recursive") and FOLDER.startswith(path)):
             return {"Parameters": sorted(self._all_public().values(), key=lambda one: str(one["Name"]))}
         return {"Parameters": []}
+
+    @runs
+    def get_parameter_history(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        return self._with_writers(self._stored("get_parameter_history", params))
+
+    @runs
+    def describe_parameters(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        return self._with_writers(self._stored("describe_parameters", params))
+
+    def _with_writers(self, answer: dict[str, Any]) -> dict[str, Any]:
+        with self._parameters_lock:
+            for one in answer["Parameters"]:
+                key = one["Name"], one["Version"]
+                one["LastModifiedUser"] = self._writers.get(key, self.cloud.aws.arn)
+        return answer
 
     @runs
     def delete_parameter(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
