@@ -69,6 +69,7 @@ def pytest_collect_file(
     return replaced((yield), Runbook, file_path, parent)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side (pytest-xdist, --dist loadgroup), the runbooks stay together and in order."""
     for item in items:
