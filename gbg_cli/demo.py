@@ -21,7 +21,7 @@ from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.release import Release, require_succeeded
 from gbg_lib.repository import Commit
-from gbg_lib.runner import Run, find_runbook
+from gbg_lib.runner import Run, find_runbook, prepare
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
 STYLES = {"Succeeded": "green", "Failed": "red", "InProgress": "yellow"}
@@ -46,6 +46,7 @@ def demo(assignments: tuple[str, ...]) -> None:
     told = Told([], [])
     with errors_shown():
         values = parameters(None, assignments)
+        prepare()
         ensure_up()
         for number in ("01", "02", "03", "04"):
             told.runs.append(_runbook(number, values))

@@ -12,7 +12,7 @@ from gbg_cli.places import PARAMETERS, RUNBOOKS, runs
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import err, errors_shown, out
 from gbg_lib.parameters import checked, load_file, parse_assignments
-from gbg_lib.runner import Run, find_runbook, require_read
+from gbg_lib.runner import Run, find_runbook, prepare, require_read
 from gbg_lib.runner import run as run_runbook
 
 
@@ -28,6 +28,7 @@ def run(runbooks: Sequence[str], file: Path | None, assignments: Sequence[str]) 
         values = parameters(file, assignments)
         paths = [find_runbook(RUNBOOKS, word) for word in runbooks]
         require_read(paths, parse_assignments(assignments))
+        prepare()
         if values.get("cloud", "sandbox") == "sandbox":
             ensure_up()
         for path in paths:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import nbformat
 
+from gbg_lib import kernels
 from gbg_lib.errors import MisuseError, ParameterError, RunFailed
 from gbg_lib.parameters import Parameters, checked, names_set, runbooks_of
 
@@ -77,6 +79,17 @@ def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = 
     if failure is not None:
         raise failure
     return finished
+
+
+def prepare() -> None:
+    """Load, while the caller does something else, what runs need: a process that forks kernels, papermill."""
+    kernels.prepare()
+    Thread(target=_load, name="loading papermill", daemon=True).start()
+
+
+def _load() -> None:
+    import nbconvert  # noqa: F401
+    import papermill.execute  # noqa: F401
 
 
 def names_in(path: Path) -> list[str]:

@@ -1,0 +1,77 @@
+"""Kernels for headless runs, forked from a process that has loaded what every runbook imports.
+
+A kernel started anew spends over two seconds on imports. The process to fork from is started early
+(`prepare`) and loads while something else is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from multiprocessing import current_process, forkserver, get_context
+
+LOADED = ["ipykernel.kernelapp", "ipykernel.ipkernel", "gbg_lib.steps", "gbg_lib.views"]
+BACKEND = "module://matplotlib_inline.backend_inline"
+"""where a notebook's pictures go: matplotlib reads it once, when it is loaded"""
+
+_context = get_context("forkserver")
+
+
+def prepare() -> None:
+    """Start the process that kernels are forked from; returns at once. It ends with this one."""
+    os.environ.setdefault("MPLBACKEND", BACKEND)
+    forkserver.set_forkserver_preload(LOADED)
+    forkserver.ensure_running()
+
+
+class ForkedKernel:
+    """The part of subprocess.Popen that a provisioner uses."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], folder: str) -> None:
+        prepare()
+        self._process = _context.Process(target=_become_kernel, args=(argv, environment, folder), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def forkable(argv: list[str]) -> bool:
+    """Whether a kernelspec's command is ipykernel under this very Python."""
+    return argv[1:3] == ["-m", "ipykernel_launcher"] and argv[0] == sys.executable
+
+
+def _become_kernel(argv: list[str], environment: Mapping[str, str], folder: str) -> None:
+    """What `python -m ipykernel_launcher` does, in the forked process."""
+    from ipykernel.kernelapp import launch_new_instance
+
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
+    current_process().daemon = False  # a notebook may start processes
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    sys.argv = ["ipykernel_launcher", *argv]
+    launch_new_instance(argv=argv)

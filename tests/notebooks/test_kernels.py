@@ -1,0 +1,41 @@
+"""Kernels are forked from one process, and share nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+
+from gbg_lib.kernels import forkable
+from gbg_lib.runner import run
+from tests.notebooks.small import write_notebook
+
+TELL = """
+import os, random, sys
+import numpy, gbg_lib.steps
+print(os.getpid(), os.getcwd(), hasattr(gbg_lib.steps, "left_behind"), random.random(), numpy.random.random())
+gbg_lib.steps.left_behind = True
+"""
+
+
+def test_a_run_sees_nothing_of_the_run_before(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", TELL)
+    first, second = (told(run(path, {}, tmp_path / "runs").notebook) for _ in range(2))
+    assert first[2] == second[2] == "False"
+    assert first[1] == second[1] == str(Path(__file__).parent.parent.parent)
+    for one, other in zip((first[0], *first[3:]), (second[0], *second[3:]), strict=True):
+        assert one != other
+    assert str(os.getpid()) not in (first[0], second[0])
+
+
+def told(notebook: Path) -> list[str]:
+    cells = nbformat.read(notebook, as_version=4).cells
+    return "".join(output["text"] for cell in cells for output in cell.get("outputs", [])).split()
+
+
+def test_only_this_python_s_ipykernel_is_forked() -> None:
+    assert forkable([sys.executable, "-m", "ipykernel_launcher", "-f", "x.json"])
+    assert not forkable(["/elsewhere/python", "-m", "ipykernel_launcher", "-f", "x.json"])
+    assert not forkable(["R", "--slave", "-e", "IRkernel::main()"])
