@@ -11,8 +11,12 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+KEY_LENGTH = 16
+UNUSED_SECONDS = 14 * 24 * 3600
 
 
 def directory() -> Path:
@@ -24,7 +28,7 @@ def directory() -> Path:
 
 
 def fingerprint(*parts: object) -> str:
-    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:KEY_LENGTH]
 
 
 def tree_fingerprint(roots: Iterable[Path]) -> str:
@@ -42,10 +46,18 @@ def tree_fingerprint(roots: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _forget_old(name: str, newest: Path) -> None:
+    """Remove trees of this name that no sandbox has asked for in a long time."""
+    for other in directory().glob(f"{name}-{'?' * KEY_LENGTH}"):
+        if other != newest and time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+            shutil.rmtree(other)
+
+
 def tree(name: str, key: str, build: Callable[[Path], None]) -> Path:
     """The tree `name-key` of the cache; `build(empty folder)` fills it when it is not there yet."""
     wanted = directory() / f"{name}-{key}"
     if wanted.is_dir():
+        os.utime(wanted)
         return wanted
     with (directory() / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -56,6 +68,7 @@ def tree(name: str, key: str, build: Callable[[Path], None]) -> Path:
         try:
             build(aside)
             aside.rename(wanted)
+            _forget_old(name, wanted)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise

@@ -82,7 +82,7 @@ class ChrootHost(ForkServer):
         if pid == 0:
             _become_machine(order, theirs, *given)
         theirs.close()
-        _byte, descriptors, _flags, _address = socket.recv_fds(ours, 1, 1)
+        _byte, descriptors = wire.receive_descriptors(ours, 1)
         ours.close()
         if descriptors:
             table = self._tables[order["network"]]

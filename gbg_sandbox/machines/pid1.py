@@ -196,6 +196,9 @@ class Pid1:
                 pending = self._pending.get(message["id"])
                 if pending is not None:
                     pending.finish(message, descriptors)
+                    return
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def _give_package(self, message: dict[str, Any]) -> None:
         try:

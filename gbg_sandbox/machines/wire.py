@@ -6,6 +6,7 @@ A SOCK_SEQPACKET socket keeps messages apart, and descriptors travel with the me
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -29,10 +30,18 @@ def send(to: socket.socket, message: dict[str, Any], descriptors: Sequence[int] 
     socket.send_fds(to, [packet], list(descriptors))
 
 
+def receive_descriptors(source: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Like recv_fds, which drops its flags: none of the descriptors may pass on to another program."""
+    packet, descriptors, _flags, _address = socket.recv_fds(source, size, MOST_DESCRIPTORS)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return packet, descriptors
+
+
 def receive(source: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors; None when the other side is gone."""
     try:
-        packet, descriptors, _flags, _address = socket.recv_fds(source, LARGEST, MOST_DESCRIPTORS)
+        packet, descriptors = receive_descriptors(source, LARGEST)
     except ConnectionError:
         return None
     if not packet:

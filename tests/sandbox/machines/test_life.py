@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ Boot = Callable[..., Any]
 def _until(condition: Callable[[], bool], real_seconds: float = 15.0) -> bool:
     deadline = time.monotonic() + real_seconds
     while not condition() and time.monotonic() < deadline:
-        os.sched_yield()
+        threading.Event().wait(0.02)
     return condition()
 
 
@@ -167,6 +168,21 @@ def test_a_name_that_is_taken_and_a_network_that_is_not_there_are_refused(
         machines.start(taken)
     with pytest.raises(MachineError, match="no network vpc-none"):
         machines.start(MachineSpec("i-none", "vpc-none", "10.0.0.9", "none"))
+
+
+def test_a_command_inherits_nothing_but_its_three_streams(
+    machines: Machines, boot: Boot, shell: Shell
+) -> None:
+    if machines.kind != "namespaces":
+        pytest.skip("chroot machines have no /proc to look")
+    machine = boot()
+    machine.write(
+        "/etc/systemd/system/look.service",
+        b"[Service]\nType=oneshot\nExecStart=/bin/sh -c 'exec ls /proc/self/fd > /var/service'\n",
+    )
+    assert shell(machine, "ls /proc/self/fd; systemctl start look; cat /var/service")[1].split() == [
+        "0", "1", "2", "3", "0", "1", "2", "3",
+    ]  # fmt: skip
 
 
 DOOMED = """

@@ -132,3 +132,15 @@ def test_tomcat_answers_after_installation_and_start(machines: Machines, boot: B
         call.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert call.recv(12) == b"HTTP/1.1 200"
     assert shell(machine, "systemctl stop tomcat10; systemctl is-active tomcat10")[1] == "inactive\n"
+
+
+def test_tomcat_starts_from_classes_that_were_parsed_before(boot: Boot, shell: Shell) -> None:
+    _needs("tomcat10")
+    machine = boot(layers=store.layers(["tomcat10"]))
+    path = "/etc/sysconfig/tomcat10"
+    shell(machine, f"echo 'CATALINA_OPTS=\"-Xlog:class+load:file=/tmp/classes\"' > {path}; mkdir -p /tmp")
+    script = "set -a; . /etc/tomcat10/tomcat10.conf; . /etc/sysconfig/tomcat10; mkdir -p $CATALINA_TMPDIR $CATALINA_BASE/logs/; exec timeout 60 /usr/libexec/tomcat10/server start"
+    wait = "until curl -s -o /dev/null http://localhost:8080/; do sleep 0.1; done; kill %1; wait"
+    shell(machine, f"({script}) >/tmp/out 2>&1 & {wait}")
+    shared = shell(machine, "grep -c 'org.apache.*shared objects file (top)' /tmp/classes")[1]
+    assert int(shared) > 500

@@ -53,13 +53,17 @@ class Command:
             del self.words[1]
 
     def argv(self, environment: dict[str, str]) -> list[str]:
-        """`$NAME` as a word of its own splits, `${NAME}` does not."""
+        """`$NAME` as a word of its own splits, `${NAME}` does not, `$$` is a dollar sign."""
+
+        def expanded(match: re.Match[str]) -> str:
+            return environment.get(match[2], "") if match[2] else "$"
+
         found = []
         for word in self.words:
             if re.fullmatch(r"\$\w+", word):
                 found += environment.get(word[1:], "").split()
             else:
-                found.append(re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match[1], ""), word))
+                found.append(re.sub(r"\$(\$|\{(\w+)\})", expanded, word))
         return found
 
 

@@ -385,6 +385,8 @@ class Supervisor:
 
     def _from_sandbox(self) -> None:
         packet, descriptors, _flags, _address = socket.recv_fds(self._control, LARGEST, 4)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
         if not packet:
             self._kill_everything()
             os._exit(1)
