@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -63,3 +64,28 @@ def test_logs_are_filtered_and_followed(cloud: Cloud) -> None:
             logGroupName="/gbg/x", filterName="f", filterPattern="ERROR",
             metricTransformations=[{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}],
         )  # fmt: skip
+
+
+def test_events_are_searched_in_streams_by_name_or_prefix(cloud: Cloud) -> None:
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/gbg/x")
+    for number, name in enumerate(["a/1", "a/2", "b/1"]):
+        logs.create_log_stream(logGroupName="/gbg/x", logStreamName=name)
+        event = {"timestamp": int(time.time() * 1000) + number, "message": f"of {name}"}
+        logs.put_log_events(logGroupName="/gbg/x", logStreamName=name, logEvents=[event])
+
+    def messages(**asked: Any) -> list[str]:
+        found = logs.filter_log_events(logGroupName="/gbg/x", **asked)["events"]
+        return [event["message"] for event in found]
+
+    assert messages(logStreamNamePrefix="a/") == ["of a/1", "of a/2"]
+    assert messages(logStreamNamePrefix="c/") == []
+    assert messages(logStreamNames=["b/1"]) == ["of b/1"]
+    assert messages(filterPattern='"of b"') == ["of b/1"]
+    with pytest.raises(ClientError, match="mutually exclusive"):
+        messages(logStreamNames=["b/1"], logStreamNamePrefix="b")
+    for pattern in ("{ $.level = ERROR }", "?this ?that", "of -b", "%of [ab]%"):
+        with pytest.raises(ClientError, match="gbg_sandbox does not run the filter pattern"):
+            messages(filterPattern=pattern)
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        logs.filter_log_events(logGroupName="/gbg/not", logStreamNamePrefix="a")
