@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from gbg_sandbox.machines import cache, catalogue, closure
+from gbg_sandbox.machines import cache, catalogue, closure, tomcat
 from gbg_sandbox.machines.base import base_tree
 from gbg_sandbox.machines.catalogue import PACKAGES, Copy, Package
 from gbg_sandbox.machines.interface import MachineError
+
+TOMCAT, JAVA = "tomcat10", "java-17-amazon-corretto-headless"
 
 
 def _sources(copy: Copy) -> list[Path]:
@@ -35,8 +37,11 @@ def package_tree(package: Package) -> Path:
     if package.tree:
         roots.append(PACKAGES / package.tree)
     programs = [closure.find_program(name) for name in package.programs]
+    if package.name == TOMCAT:
+        programs.append(_java())
     states = [f"{path}:{path.stat().st_mtime_ns}" for path in programs if path is not None]
-    recipe = Path(__file__).read_text(encoding="utf-8") + Path(closure.__file__).read_text(encoding="utf-8")
+    makers = (__file__, closure.__file__, tomcat.__file__)
+    recipe = "".join(Path(maker).read_text(encoding="utf-8") for maker in makers)
     key = cache.fingerprint(recipe, package, base_tree().name, cache.tree_fingerprint(roots), *states)
     return cache.tree(f"package-{package.name}", key, lambda root: _build(package, root))
 
@@ -58,10 +63,22 @@ def _build(package: Package, root: Path) -> None:
         path = root / link.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target_name)
+    if package.name == TOMCAT:
+        tomcat.add_archive(root, _java())
     closure.add_libraries(root, present=[base_tree()])
     for path in root.rglob("*"):
         if not path.is_symlink() and path.is_dir():
             path.chmod(0o755)
+
+
+def _java() -> Path:
+    """This machine's java that machines get a copy of: an archive fits that build of the JVM alone."""
+    package = catalogue.load().package(JAVA)
+    for copy in package.copies:
+        for path in _sources(copy):
+            if path.name == "java":
+                return path
+    raise MachineError(f"this host lacks java. Try: apt-get install {' '.join(package.debian)}")
 
 
 def debian_packages(package: Package) -> list[str]:
