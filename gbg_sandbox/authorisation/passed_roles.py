@@ -10,9 +10,11 @@ from gbg_sandbox.authorisation.resources import search
 
 PASSED = {
     "autoscaling:PutLifecycleHook": ("RoleARN", "autoscaling.amazonaws.com"),
+    "cloudformation:ContinueUpdateRollback": ("RoleARN", "cloudformation.amazonaws.com"),
     "cloudformation:CreateChangeSet": ("RoleARN", "cloudformation.amazonaws.com"),
     "cloudformation:CreateStack": ("RoleARN", "cloudformation.amazonaws.com"),
     "cloudformation:DeleteStack": ("RoleARN", "cloudformation.amazonaws.com"),
+    "cloudformation:RollbackStack": ("RoleARN", "cloudformation.amazonaws.com"),
     "cloudformation:UpdateStack": ("RoleARN", "cloudformation.amazonaws.com"),
     "codebuild:CreateProject": ("serviceRole", "codebuild.amazonaws.com"),
     "codebuild:StartBuild": ("serviceRoleOverride", "codebuild.amazonaws.com"),
