@@ -22,6 +22,7 @@ class Mirror:
     def __init__(self, repository: Repository, listening: socket.socket) -> None:
         self.repository = repository
         self._readers: dict[str, Notice] = {}
+        self._fetched: dict[str, set[str]] = {}
         self._server = _Server(self, listening)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="maven mirror", daemon=True
@@ -31,9 +32,12 @@ class Mirror:
     def open(self, build: str, notice: Notice) -> None:
         """Let a build ask, and tell `notice` of what it is given in place of what it wanted."""
         self._readers[build] = notice
+        self._fetched[build] = set()
 
-    def close(self, build: str) -> None:
+    def close(self, build: str) -> set[str]:
+        """No more answers for this build; the paths of what it was given."""
         self._readers.pop(build, None)
+        return self._fetched.pop(build, set())
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -52,7 +56,11 @@ class Mirror:
         except OSError as error:
             log.warning("maven: %s: %s", wanted, error)
             return HTTPStatus.BAD_GATEWAY, str(error).encode()
-        return (HTTPStatus.NOT_FOUND, b"") if content is None else (HTTPStatus.OK, content)
+        if content is None:
+            return HTTPStatus.NOT_FOUND, b""
+        if build in self._fetched:
+            self._fetched[build].add(wanted)
+        return HTTPStatus.OK, content
 
 
 class _Server(ThreadingHTTPServer):

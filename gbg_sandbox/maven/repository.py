@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from gbg_sandbox.machines import cache
 from gbg_sandbox.maven.versions import nearest, sort_key
 
 DEBIAN_ROOT = Path("/usr/share/maven-repo")
@@ -32,6 +33,9 @@ class Repository(Protocol):
 
     def fetch(self, path: str, notice: Notice) -> bytes | None:
         """None when there is no such file. Raises OSError when the repository does not answer."""
+
+    def identity(self) -> str:
+        """Another one when the same path may give another file."""
 
 
 class CentralRepository:
@@ -57,6 +61,9 @@ class CentralRepository:
             kept.write_bytes(content)
         return content
 
+    def identity(self) -> str:
+        return self._url
+
 
 class DebianRepository:
     """Debian's packaged artifacts as Maven Central would offer them."""
@@ -70,6 +77,9 @@ class DebianRepository:
         if content is None or not hashed:
             return content
         return hashlib.sha1(content, usedforsecurity=False).hexdigest().encode()
+
+    def identity(self) -> str:
+        return f"{self._root} {cache.tree_fingerprint([self._root])}"
 
     def _file(self, path: str, notice: Notice) -> bytes | None:
         if path.endswith(METADATA):

@@ -185,14 +185,14 @@ class BuildRun:
         network = self._service.network
         mirror = network.open()
         self._address = network.take_address()
-        mirror.open(build.uuid, lambda text: self._log.say(f"maven mirror: {text}"))
+        mirror.open(build.uuid, self._substituted)
         self._credentials_path = network.offer(self._assume)
         spec = MachineSpec(
             name=f"build-{build.uuid}",
             network=NETWORK,
             address=self._address,
             hostname=build.uuid[:12],
-            layers=image.layers(self._cloud),
+            layers=(*network.maven_layer(self._substituted), *image.layers(self._cloud)),
             boot=False,
         )
         self._log.say("Running on CodeBuild On-demand")
@@ -200,6 +200,9 @@ class BuildRun:
         self._container = Container(self._cloud, spec, self._log, build.stopping, deadline)
         for path, content in image.files(mirror.repository, build.uuid).items():
             self._container.write(path, content)
+
+    def _substituted(self, what: str) -> None:
+        self._log.say(f"maven mirror: {what}")
 
     def _open_log(self) -> None:
         build = self._build

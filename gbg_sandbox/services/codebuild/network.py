@@ -15,10 +15,13 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gbg_sandbox.credentials import Credential
+from gbg_sandbox.maven.kept import KeptArtifacts
 from gbg_sandbox.maven.mirror import Mirror
+from gbg_sandbox.maven.repository import Notice
 from gbg_sandbox.maven.upstream import open_repository
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class BuildNetwork:
         self._taken: set[int] = set()
         self._credentials: _CredentialServer | None = None
         self._mirror: Mirror | None = None
+        self._kept: KeptArtifacts | None = None
 
     def open(self) -> Mirror:
         """The network with its servers; returns the Maven mirror."""
@@ -52,6 +56,7 @@ class BuildNetwork:
                 self._cloud.network_added(NETWORK)
                 self._credentials = _CredentialServer(machines.listen(NETWORK, ADDRESS, 80))
                 repository = open_repository(self._cloud.state_dir / "maven")
+                self._kept = KeptArtifacts(repository)
                 self._mirror = Mirror(repository, machines.listen(NETWORK, ADDRESS, MIRROR_PORT))
             return self._mirror
 
@@ -79,9 +84,15 @@ class BuildNetwork:
         if self._credentials is not None:
             self._credentials.offers.pop(path, None)
 
+    def maven_layer(self, notice: Notice) -> list[Path]:
+        """What builds fetched before, as a layer of the image."""
+        assert self._kept is not None
+        return self._kept.layer(notice)
+
     def close_build(self, build: str) -> None:
-        if self._mirror is not None:
-            self._mirror.close(build)
+        """The image of later builds has what this one fetched."""
+        if self._mirror is not None and self._kept is not None:
+            self._kept.add(self._mirror.close(build))
 
     def close(self) -> None:
         with self._lock:
