@@ -72,3 +72,20 @@ def test_an_instances_interface_is_shown_as_attached(place: Place) -> None:
     assert interface["PrivateIpAddress"] == place.instance(instance_id)["PrivateIpAddress"]
     with pytest.raises(ClientError, match="currently in use"):
         place.ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+
+
+def test_tags_go_with_what_they_were_on(place: Place) -> None:
+    ec2 = place.ec2
+    tags = [{"Key": "owner", "Value": "mary"}]
+    kept, gone = (
+        ec2.create_security_group(
+            GroupName=name,
+            Description=name,
+            VpcId=place.vpc_id,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+        )["GroupId"]
+        for name in ("kept", "gone")
+    )
+    ec2.delete_security_group(GroupId=gone)
+    found = ec2.describe_tags(Filters=[{"Name": "key", "Values": ["owner"]}])["Tags"]
+    assert [tag["ResourceId"] for tag in found] == [kept]

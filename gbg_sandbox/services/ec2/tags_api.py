@@ -15,6 +15,16 @@ Params = dict[str, Any]
 LIMIT = 50
 KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "lt": "launch-template"}
 
+NETWORKS = {
+    "vpc": ("describe_vpcs", "Vpcs", "VpcId"),
+    "subnet": ("describe_subnets", "Subnets", "SubnetId"),
+    "internet-gateway": ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    "route-table": ("describe_route_tables", "RouteTables", "RouteTableId"),
+    "security-group": ("describe_security_groups", "SecurityGroups", "GroupId"),
+    "network-interface": ("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+}
+"""resource type → operation that lists them, and the keys of the list and of the id"""
+
 
 class TagOperations(Ec2Operations):
     @runs
@@ -61,7 +71,7 @@ class TagOperations(Ec2Operations):
 
     @runs
     def describe_tags(self, call: Call, params: Params) -> dict[str, Any]:
-        found = [*self._own_tags(), *self.records.ask("describe_tags")["Tags"]]
+        found = [*self._own_tags(), *self._network_tags()]
         known = {
             "key": lambda tag: tag["Key"],
             "value": lambda tag: tag["Value"],
@@ -70,6 +80,13 @@ class TagOperations(Ec2Operations):
         }
         chosen, more = page(select(found, params.get("Filters"), known), params)
         return {"Tags": chosen, **more}
+
+    def _network_tags(self) -> list[dict[str, str]]:
+        """moto's, which stay there when their resource is deleted."""
+        tags: list[dict[str, str]] = self.records.ask("describe_tags")["Tags"]
+        lists = [NETWORKS[kind] for kind in {tag["ResourceType"] for tag in tags} & NETWORKS.keys()]
+        alive = {item[name] for operation, key, name in lists for item in self.records.ask(operation)[key]}
+        return [tag for tag in tags if tag["ResourceType"] not in NETWORKS or tag["ResourceId"] in alive]
 
     def _own_tags(self) -> list[dict[str, str]]:
         state = self.state
