@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
 from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError
@@ -90,6 +91,13 @@ class Aws:
 
     def account(self) -> str:
         return str(self.call("sts", "get_caller_identity")["Account"])
+
+    def keys(self) -> ReadOnlyCredentials:
+        """For what is signed elsewhere: git's requests. Raises AccessRefused."""
+        found = self.session.get_credentials()
+        if found is None:
+            raise AccessRefused("keys", "no AWS keys found", "`aws configure`, or set AWS_PROFILE")
+        return found.get_frozen_credentials()
 
     def pause(self) -> None:
         """Between two looks."""

@@ -15,10 +15,10 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import botocore.session
-from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
 
 AMAZON_HOST = re.compile(r"(?:vpce-.+\.)?git-codecommit(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com")
 
@@ -35,6 +35,8 @@ def main() -> int:
     asked = dict(line.rstrip("\n").split("=", 1) for line in sys.stdin if "=" in line)
     if options.operation != "get":
         return 0
+    from botocore.exceptions import BotoCoreError
+
     try:
         username, password = answer(asked, options.profile)
     except (NoCredentials, BotoCoreError) as error:
@@ -48,6 +50,8 @@ def answer(asked: dict[str, str], profile: str | None) -> tuple[str, str]:
     """User name and password for what git asks. Raises NoCredentials, BotoCoreError."""
     if "path" not in asked:
         raise NoCredentials("git gave no path\n  try: git config --global credential.useHttpPath true")
+    import botocore.session
+
     session = botocore.session.Session(profile=profile)
     credentials = session.get_credentials()
     if credentials is None:

@@ -6,18 +6,18 @@ Nothing is ever forced: a repository with other content is left alone, and says 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError, RepositoryError
+from gbg_lib.git_credentials import sign
 
 GIT_SECONDS = 300
 AUTHOR = ("golden-blue-green", "gbg@localhost")
@@ -31,9 +31,13 @@ SETTINGS = {
     "core.fileMode": "true",
     "core.hooksPath": os.devnull,
     "credential.helper": "",
-    "credential.useHttpPath": "true",
 }
 """so that a person's own git configuration changes no commit; an empty credential.helper forgets theirs"""
+
+LOGIN = """!login() {
+    test "$1" = get && printf 'username=%s\\npassword=%s\\n' "$GBG_GIT_USER" "$GBG_GIT_PASSWORD"
+}; login"""
+"""a credential helper that answers from its environment, where no list of processes shows it"""
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,7 @@ class Repository:
         return Commit(self._git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
 
     def _git(self, directory: Path, *words: str) -> str:
-        profile = f" --profile {shlex.quote(self.aws.profile)}" if self.aws.profile else ""
-        helper = f"!{shlex.quote(sys.executable)} -m gbg_lib.git_credentials{profile}"
-        settings = [*SETTINGS.items(), ("credential.helper", helper)]
+        settings = [*SETTINGS.items(), ("credential.helper", LOGIN)]
         done = subprocess.run(
             ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],
             cwd=directory,
@@ -166,13 +168,15 @@ class Repository:
         return done.stdout.strip()
 
     def _environment(self) -> dict[str, str]:
-        root = str(Path(__file__).resolve().parent.parent)
-        return {
-            **os.environ,
-            "GIT_TERMINAL_PROMPT": "0",
-            "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
-            **self.aws.environment,
-        }
+        return {**os.environ, "GIT_TERMINAL_PROMPT": "0", **self._login(), **self.aws.environment}
+
+    def _login(self) -> dict[str, str]:
+        """For this repository alone, and good for 15 minutes. Raises AccessRefused."""
+        address = urlsplit(self.url)
+        if not address.netloc:
+            return {}
+        user, password = sign(address.netloc, address.path, self.aws.region, self.aws.keys())
+        return {"GBG_GIT_USER": user, "GBG_GIT_PASSWORD": password}
 
 
 def files_of(folder: Path) -> tuple[str, ...]:

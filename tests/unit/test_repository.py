@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError, RepositoryError
-from gbg_lib.repository import Repository
+from gbg_lib.repository import LOGIN, Repository
 from tests.unit.aws_fakes import connected
 
 
@@ -159,3 +160,17 @@ def test_a_persons_git_configuration_changes_no_commit(
     seed(repository, application)
     assert "appspec.yml" in git(Path(repository.url), "ls-tree", "--name-only", "main")
     assert repository.plan_seed(application).action == "nothing"
+
+
+def test_git_is_given_the_login_and_keeps_nothing(tmp_path: Path) -> None:
+    login = {"GBG_GIT_USER": "AKIAX%to/ken=", "GBG_GIT_PASSWORD": "20261124T010203Zab'c"}
+    done = subprocess.run(
+        ["git", "-c", "credential.helper=", "-c", f"credential.helper={LOGIN}", "credential", "fill"],
+        input="protocol=http\nhost=h\n\n",
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **login},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[2:4] == ["username=AKIAX%to/ken=", "password=20261124T010203Zab'c"]
+    assert list(tmp_path.iterdir()) == []
