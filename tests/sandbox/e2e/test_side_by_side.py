@@ -1,0 +1,44 @@
+"""Two deployments in one account: each has its own of everything, and one goes without the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from gbg_lib.errors import NotThere
+from tests.sandbox.e2e.inventory import inventory
+from tests.sandbox.e2e.world import Deployment, World
+
+
+@pytest.fixture(scope="module")
+def shop(world: World, deployment: Deployment) -> Deployment:
+    made = world.deployment(deployment="shop", instance_count=1)
+    made.make_base()
+    return made
+
+
+def test_both_sites_answer_each_with_its_own(deployment: Deployment, shop: Deployment) -> None:
+    assert shop.base.base["SiteUrl"] != deployment.base.base["SiteUrl"]
+    page = shop.base.page()
+    assert page.status == 200
+    assert "This fleet of <b>shop</b> runs on the source AMI" in page.body
+    assert deployment.serving.deployment_id in deployment.run.page().body
+
+
+def test_nothing_is_shared(deployment: Deployment, shop: Deployment) -> None:
+    ours, theirs = (
+        {one.id for one in made.base.stacks.resources(made.base.base_stack)} for made in (deployment, shop)
+    )
+    assert ours & theirs == set()
+
+
+def test_one_is_deleted_and_the_other_stays(deployment: Deployment, shop: Deployment) -> None:
+    stack = shop.base.base_stack
+    target_group = shop.base.base["TargetGroupArn"]
+    shop.delete_stack(stack)
+    with pytest.raises(NotThere):
+        shop.base.stacks.status(stack)
+    with pytest.raises(NotThere):
+        shop.aws.call("elbv2", "describe_target_health", TargetGroupArn=target_group)
+    assert inventory(shop.aws, shop.name) == []
+    assert deployment.run.check(deployment.serving.execution_id)
+    assert deployment.serving.deployment_id in deployment.run.page().body
