@@ -19,6 +19,7 @@ from gbg_lib.repository import Commit
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository
 from gbg_lib.waiting import wait_until
 from gbg_sandbox.home import Home
+from tests.sandbox.processes import alive, below
 
 ROOT = Path(__file__).resolve().parents[3]
 SHELL_SECONDS = 120
@@ -36,7 +37,16 @@ class World:
             self.aws = open_aws(Parameters())
 
     def close(self) -> None:
+        """Fails when a process outlives the sandbox."""
+        family = below(self.running.pid)
         self.home.down()
+        wait_until(
+            self.aws,
+            lambda: None if alive(family) else True,
+            limit_seconds=10,
+            what="the end of the sandbox's processes",
+            try_this="see which are left: " + str(sorted(one.pid for one in family)),
+        )
 
     def deployment(self, **parameters: Any) -> Deployment:
         return Deployment(self.aws, Parameters(**parameters))

@@ -1,0 +1,39 @@
+"""Which processes a sandbox has started, and which of them still live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    started: str
+    """in ticks since the machine's start: a number that is given out again gets another one"""
+
+
+def below(pid: int) -> set[Process]:
+    """A process and all its descendants."""
+    family = {pid}
+    found = _all()
+    while more := {one.pid for one, parent in found.items() if parent in family} - family:
+        family |= more
+    return {one for one in found if one.pid in family}
+
+
+def alive(processes: set[Process]) -> set[Process]:
+    return processes & _all().keys()
+
+
+def _all() -> dict[Process, int]:
+    """Every process with its parent's number; not those that have ended and wait for their parent."""
+    found: dict[Process, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            found[Process(int(path.parent.name), fields[19])] = int(fields[1])
+    return found
