@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
 
 from gbg_cli.places import home
+from gbg_cli.programs import PROGRAMS, find
 from gbg_cli.terminal import FAILURE, out
 from gbg_lib.checks import Check
 from gbg_sandbox.home import Home
 from gbg_sandbox.machines import probe
-
-PROGRAMS = {
-    "java": "openjdk-17-jdk-headless",
-    "javac": "openjdk-17-jdk-headless",
-    "mvn": "maven",
-    "git": "git",
-    "curl": "curl",
-    "haproxy": "haproxy",
-}
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @click.command()
@@ -43,7 +33,7 @@ def _python() -> Check:
 
 
 def _program(name: str) -> Check:
-    found = shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
+    found = find(name)
     return Check(name, found is not None, found or "not found", f"apt-get install {PROGRAMS[name]}")
 
 

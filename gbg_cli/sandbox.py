@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gbg_cli.places import ROOT, home
+from gbg_cli.programs import require_programs
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib.aws import open_aws
 from gbg_lib.parameters import Parameters
@@ -37,6 +38,7 @@ OVERRIDES = (
 def up(port: int, machines: str | None, scale: float) -> None:
     """Start the sandbox in the background."""
     with errors_shown():
+        require_programs()
         running = Home(home()).up(port=port, kind=machines, scale=scale)
     out.print(f"sandbox up at {running.endpoint_url} ({running.machines} machines, process {running.pid})")
     out.print('for the aws command, boto3 and git:  eval "$(./gbg env)"')
@@ -147,6 +149,7 @@ def ensure_up() -> Running:
     found = Home(home())
     running = found.running()
     if running is None:
+        require_programs()
         running = found.up()
         err.print(f"sandbox up at {running.endpoint_url}")
     return running

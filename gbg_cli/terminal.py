@@ -1,13 +1,15 @@
 """What is printed, and how errors look.
 
-rich leaves colours out by itself when there is no terminal or NO_COLOR is set.
+rich leaves colours out by itself when there is no terminal; with NO_COLOR it would still print bold.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -18,8 +20,10 @@ from gbg_sandbox.home import SandboxError
 MISUSE = 2
 FAILURE = 1
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+COLOURS: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+
+out = Console(color_system=COLOURS, highlight=False, soft_wrap=True)
+err = Console(color_system=COLOURS, stderr=True, highlight=False, soft_wrap=True)
 
 
 def show_error(where: str, what: str, try_this: str) -> None:

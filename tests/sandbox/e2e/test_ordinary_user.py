@@ -17,7 +17,7 @@ import pytest
 
 from gbg_lib.fleet import read_page
 from gbg_sandbox.home import Home, remove_tree
-from tests.sandbox.e2e.world import ROOT
+from tests.command import ROOT
 from tests.sandbox.processes import alive, below
 
 NOBODY = 65534

@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 from gbg_lib.release import BUILD
-from tests.sandbox.e2e.world import Deployment, World, clean_environment
+from tests.command import clean_environment
+from tests.sandbox.e2e.world import Deployment, World
 
 REFUSED = 255
 """what version 1 of the command ends with when AWS says no"""

@@ -19,12 +19,10 @@ from gbg_lib.repository import Commit
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository
 from gbg_lib.waiting import wait_until
 from gbg_sandbox.home import Home
+from tests.command import clean_environment
 from tests.sandbox.processes import alive, below
 
-ROOT = Path(__file__).resolve().parents[3]
 SHELL_SECONDS = 120
-CLEARED = ("AWS_", "GBG_", "GIT_")
-"""variables of whoever runs the tests that must not reach them"""
 
 
 class World:
@@ -161,13 +159,6 @@ class Deployment:
 def exhaust(events: Iterable[object]) -> None:
     for _ in events:
         pass
-
-
-def clean_environment(**more: str) -> dict[str, str]:
-    """For a program that must know this sandbox only; .venv's programs come first."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-    programs = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-    return kept | {"PATH": programs, "PYTHONPATH": str(ROOT)} | more
 
 
 @contextmanager

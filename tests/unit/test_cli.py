@@ -1,0 +1,168 @@
+"""What `gbg` says to words that can't be meant: where, what, try this; status 2, and nothing is started."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gbg_cli.__main__ import COMMANDS, main
+from tests.command import clean_environment, gbg
+
+MISUSE = 2
+FAILURE = 1
+ESCAPE = "\x1b["
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Command:
+    """`gbg` in this process, where no sandbox is."""
+
+    def __init__(self, home: Path, captured: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self._captured = captured
+
+    def __call__(self, *words: str) -> Said:
+        with pytest.raises(SystemExit) as ended:
+            main(words, prog_name="gbg")
+        status = ended.value.code
+        assert isinstance(status, int)
+        return Said(status, *self._captured.readouterr())
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GBG_HOME", str(tmp_path / "home"))
+    return Command(tmp_path / "home", capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "offered"),
+    [
+        (
+            ["run", "1", "-p", "instance_cuont=3"],
+            "-p: there is no parameter 'instance_cuont'",
+            "did you mean instance_count?",
+        ),
+        (
+            ["run", "1", "-p", "instance_count=many"],
+            "-p: instance_count='many': input should be a valid integer",
+            "instance_count is a whole number from 1 to 100",
+        ),
+        (["run", "1", "-p", "instance_count"], "'instance_count' has no '='", "write -p name=value"),
+        (["run", "3", "-p", "vpc_cidr=10.0.0.0/16"], "no runbook of this run reads vpc_cidr", "read by 01"),
+        (["demo", "-p", "deploymnet=x"], "there is no parameter 'deploymnet'", "did you mean deployment?"),
+        (["run", "1", "-f", "no.yaml"], "no.yaml is not a file", "one of parameters/*.yaml"),
+        (["run", "9"], "there is no runbook '9'", "one of 01_base_stack, 02_seed_repository"),
+        (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 01_base_stack"),
+    ],
+)
+def test_misuse_is_told_with_a_way_out_and_starts_nothing(
+    command: Command, words: list[str], said: str, offered: str
+) -> None:
+    done = command(*words)
+    assert done.status == MISUSE
+    what, try_this = done.stderr.splitlines()
+    assert said in what
+    assert try_this.startswith("  try: ")
+    assert offered in try_this
+    assert done.stdout == ""
+    assert not command.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cloud: sandbox\ninstance_cuont: 3\n", "mine.yaml:2: there is no parameter 'instance_cuont'"),
+        ("cloud: sandbox\n\ninstance_count: 0\n", "mine.yaml:3: instance_count=0: input should be greater"),
+        ("cloud: [\n", "mine.yaml: not YAML"),
+        ("just words\n", "mine.yaml: not a list of `name: value` lines"),
+    ],
+)
+def test_a_parameters_file_with_an_error_is_told_with_its_line(
+    command: Command, text: str, said: str
+) -> None:
+    (command.home.parent / "mine.yaml").write_text(text)
+    done = command("run", "1", "-f", "mine.yaml")
+    assert done.status == MISUSE
+    assert said in done.stderr
+    assert "  try: " in done.stderr
+    assert not command.home.exists()
+
+
+@pytest.mark.parametrize("words", [["frob"], ["run"], ["up", "--port", "99999"], ["up", "--machines", "vm"]])
+def test_words_that_are_no_command_or_option_are_misuse(command: Command, words: list[str]) -> None:
+    done = command(*words)
+    assert done.status == MISUSE
+    assert "Error: " in done.stderr
+    assert not command.home.exists()
+
+
+def test_help_names_every_command(command: Command) -> None:
+    done = command("--help")
+    assert done.status == 0
+    named = [line.split()[0] for line in done.stdout.partition("Commands:")[2].strip().splitlines()]
+    assert named == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(command: Command, name: str) -> None:
+    done = command(name, "--help")
+    assert done.status == 0
+    assert done.stdout.startswith(f"Usage: gbg {name}")
+    assert ESCAPE not in done.stdout
+
+
+def test_without_a_sandbox_status_and_env_fail_and_down_has_nothing_to_do(command: Command) -> None:
+    for words in (["status"], ["env"]):
+        done = command(*words)
+        assert done.status == FAILURE
+        assert done.stderr.splitlines() == ["sandbox: it is not up", "  try: `gbg up`"]
+        assert done.stdout == ""
+    done = command("down")
+    assert (done.status, done.stdout) == (0, "no sandbox was up\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({"TERM": "xterm-256color"}, True), ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False)],
+)
+def test_a_terminal_gets_colours_unless_no_color_is_set(
+    tmp_path: Path, environment: dict[str, str], coloured: bool
+) -> None:
+    kept = {name: value for name, value in clean_environment().items() if name != "NO_COLOR"}
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "gbg_cli", "status"],
+        env=kept | {"GBG_HOME": str(tmp_path / "home")} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        timeout=60,
+        check=False,
+    )
+    told = os.read(ours, 65536).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == FAILURE
+    assert "it is not up" in told
+    assert (ESCAPE in told) == coloured
+
+
+def test_without_a_terminal_there_are_no_colours_and_the_status_is_the_process_own(tmp_path: Path) -> None:
+    done = gbg(tmp_path / "home", "run", "9", TERM="xterm-256color")
+    assert done.returncode == MISUSE
+    assert done.stderr.startswith("runbook: there is no runbook '9'")
+    assert ESCAPE not in done.stderr
