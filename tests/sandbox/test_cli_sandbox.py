@@ -1,0 +1,221 @@
+"""`gbg` on a sandbox: up once, told in full, found dead; what it says when something is missing or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.aws import Aws, open_aws
+from gbg_lib.errors import GbgError
+from gbg_lib.parameters import Parameters
+from gbg_lib.stacks import Stacks
+from gbg_sandbox.home import Home
+from tests.command import gbg
+from tests.notebooks.small import write_notebook
+from tests.sandbox.places import eventually
+from tests.sandbox.processes import alive, below
+
+pytestmark = pytest.mark.xdist_group("cli-sandbox")
+
+FAILURE = 1
+NEWEST_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+PLAN = """
+from gbg_lib.aws import open_aws
+from gbg_lib.errors import GbgError
+from gbg_lib.parameters import Parameters
+from gbg_lib.stacks import Stacks
+from gbg_lib.stacks import Stacks
+Stacks(open_aws(Parameters())).plan("mine", TEMPLATE, {}, {})
+"""
+UNSUPPORTED = """
+Resources:
+  Topic: {Type: "AWS::SNS::Topic"}
+  Orders: {Type: "AWS::SQS::Queue"}
+"""
+BROKEN = """
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: {TopicName: !Ref Nowhere}
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of a sandbox that is up."""
+    folder = tmp_path_factory.mktemp("cli") / "home"
+    done = gbg(folder, "up")
+    assert done.returncode == 0, done.stderr
+    yield folder
+    Home(folder).down()
+
+
+def test_status_tells_a_program_all_it_needs(home: Path) -> None:
+    told = json.loads(gbg(home, "status", "--json").stdout)
+    assert list(told) == [
+        *("up", "deployment", "endpoint_url", "profile", "config_file", "credentials_file"),
+        *("site", "stacks", "pipeline", "processes"),
+    ]
+    running = Home(home).running()
+    assert running is not None
+    assert told["endpoint_url"] == running.endpoint_url
+    assert told["profile"] == "gbg-sandbox"
+    assert Path(told["config_file"]).read_text().startswith("[profile gbg-sandbox]")
+    assert Path(told["credentials_file"]).stat().st_mode & 0o077 == 0
+    assert (told["site"], told["stacks"], told["pipeline"]) == (None, {}, None)
+    assert told["processes"]["sandbox"] == running.pid
+
+
+def test_a_second_up_changes_nothing(home: Path) -> None:
+    before = Home(home).running()
+    done = gbg(home, "up")
+    assert done.returncode == FAILURE
+    what, try_this = done.stderr.splitlines()
+    assert what.startswith("sandbox: one is up already at http://127.0.0.1:")
+    assert "`gbg down`" in try_this
+    assert Home(home).running() == before
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = gbg(tmp_path / "home", "up", "--port", str(port))
+    assert done.returncode == FAILURE
+    assert done.stderr.startswith(f"sandbox: port {port} on 127.0.0.1 can't be had: Address already in use\n")
+    assert "  try: another port" in done.stderr
+    assert Home(tmp_path / "home").running() is None
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (UNSUPPORTED, "Orders.*AWS::SQS::Queue|AWS::SQS::Queue.*Orders"),
+        (BROKEN, "Nowhere"),
+        ("Resources: [", "Template format error"),
+        ("Outputs: {}", "At least one Resources member must be defined"),
+    ],
+)
+def test_a_template_that_cannot_be_made_is_refused_by_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch, template: str, said: str
+) -> None:
+    monkeypatch.setenv("GBG_HOME", str(home))
+    stacks = Stacks(open_aws(Parameters()))
+    with pytest.raises(GbgError, match=said):
+        stacks.plan("mine", template, {}, {})
+
+
+def test_a_run_that_is_refused_ends_with_status_1_and_says_why(home: Path, tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "mine.ipynb", "# Plan", f"TEMPLATE = {UNSUPPORTED!r}", PLAN)
+    done = gbg(home, "run", str(notebook))
+    assert done.returncode == FAILURE
+    assert done.stderr.startswith("runbook mine, Plan: ")
+    assert "AWS::SQS::Queue" in done.stderr
+    assert "  try: " in done.stderr
+
+
+def test_a_runbook_before_its_time_names_what_is_missing(home: Path) -> None:
+    done = gbg(home, "run", "3")
+    assert done.returncode == FAILURE
+    assert "gbg-base" in done.stderr
+    assert "  try: run the runbook before this one" in done.stderr
+
+
+def launch(aws: Aws) -> None:
+    """A machine that runs, in a network of its own."""
+    vpc = aws.call("ec2", "create_vpc", CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = aws.call("ec2", "create_subnet", VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    image = aws.call("ssm", "get_parameter", Name=NEWEST_IMAGE)["Parameter"]["Value"]
+    made = aws.call(
+        "ec2",
+        "run_instances",
+        ImageId=image,
+        InstanceType="t3.small",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=subnet,
+    )["Instances"][0]["InstanceId"]
+
+    def runs() -> bool:
+        [found] = aws.call("ec2", "describe_instances", InstanceIds=[made])["Reservations"]
+        return bool(found["Instances"][0]["State"]["Name"] == "running")
+
+    eventually(runs)
+
+
+def test_a_sandbox_that_died_is_told_and_cleaned_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("GBG_HOME", str(home))
+    running = Home(home).up()
+    launch(open_aws(Parameters()))
+    family = below(running.pid)
+    assert len(family) > 3
+
+    os.kill(running.pid, signal.SIGKILL)
+    eventually(lambda: Home(home).died())
+    done = gbg(home, "status")
+    assert done.returncode == FAILURE
+    assert done.stderr.splitlines() == [
+        "sandbox: it has died",
+        f"  try: read {home}/sandbox.log, then `gbg up`",
+    ]
+    assert json.loads(gbg(home, "status", "--json").stdout) == {"up": False, "reason": "it has died"}
+
+    done = gbg(home, "down")
+    assert done.returncode == 0
+    eventually(lambda: not alive(family))
+    assert not Home(home).state_dir().exists()
+    assert gbg(home, "status").stderr.startswith("sandbox: it is not up")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "lacking", "package"),
+    [
+        ("/usr/lib/jvm", "java, javac", "openjdk-17-jdk-headless"),
+        ("/usr/sbin/haproxy", "haproxy", "haproxy"),
+    ],
+)
+def test_a_missing_program_is_named_before_anything_starts(
+    tmp_path: Path, hidden: str, lacking: str, package: str
+) -> None:
+    """Hidden in a mount namespace of the command's own."""
+    before = without(hidden, tmp_path)
+    home = tmp_path / "home"
+    done = gbg(home, "up", before=before)
+    assert done.returncode == FAILURE
+    assert done.stderr.splitlines() == [
+        f"sandbox: this machine lacks {lacking}",
+        f"  try: apt-get install {package}",
+    ]
+    assert not home.exists()
+    told = gbg(home, "doctor", before=before)
+    assert told.returncode == FAILURE
+    for name in lacking.split(", "):
+        assert f"{name}: not found\n          try: apt-get install {package}\n" in told.stdout
+
+
+def without(hidden: str, tmp_path: Path) -> tuple[str, ...]:
+    """Words that start a command for which a file or folder is empty; skips where that can't be."""
+    if not Path(hidden).exists():
+        pytest.skip(f"no {hidden} on this machine to hide")
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare (util-linux) to hide a program with")
+    empty = tmp_path / "empty"
+    if Path(hidden).is_dir():
+        empty.mkdir()
+    else:
+        empty.touch()
+    root = () if os.geteuid() == 0 else ("--map-root-user",)
+    script = f'mount --bind {empty} {hidden} && exec "$@"'
+    words = ("unshare", *root, "--mount", "sh", "-c", script, "sh")
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no mount namespaces here: {tried.stderr.strip()}")
+    return words
