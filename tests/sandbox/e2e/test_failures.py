@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gbg_lib import blueprint
 from gbg_lib.errors import ReleaseFailed
 from gbg_lib.fleet import target_health
 from gbg_lib.images import golden_images
@@ -20,6 +24,8 @@ from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.world import Deployment
 
 COMPILES_NOT = "src/main/java/release/HealthServlet.java"
+BUILDSPEC = "version: 0.2\nphases:\n  build:\n    comands: [mvn package]\n"
+APPSPEC = "version: 0.0\nos: linux\nhooks:\n  ValidateServices:\n    - location: scripts/validate.sh\n"
 VALIDATES_NOT = "#!/bin/bash\necho Looking for the answer\necho 'FAILED: there is none' >&2\nexit 3\n"
 
 
@@ -27,6 +33,18 @@ def message_of(deployment: Deployment, release: Release) -> str:
     with pytest.raises(ReleaseFailed) as failed:
         require_succeeded(deployment.aws, release)
     return str(failed.value)
+
+
+def pushed(deployment: Deployment, message: str, path: str, content: str) -> Release:
+    """The release, over, of the sample application with another content in one file."""
+
+    def edit(work: Path) -> None:
+        shutil.copytree(
+            blueprint.APPLICATION, work, ignore=shutil.ignore_patterns("target"), dirs_exist_ok=True
+        )
+        (work / path).write_text(content)
+
+    return deployment.follow(deployment.release_of(deployment.push(edit, message).id))
 
 
 def version_of_the_fleet(deployment: Deployment) -> str:
@@ -105,12 +123,7 @@ def test_blue_serves_on_after_a_failed_bake(deployment: Deployment, bad_bake: Re
 
 @pytest.fixture(scope="module")
 def bad_build(deployment: Deployment) -> Release:
-    def edit(work: Path) -> None:
-        source = work / COMPILES_NOT
-        source.write_text(source.read_text() + "this is not Java\n")
-
-    commit = deployment.push(edit, "Break the build")
-    return deployment.follow(deployment.release_of(commit.id))
+    return pushed(deployment, "Break the build", COMPILES_NOT, "this is not Java\n")
 
 
 def test_the_release_fails_at_the_build_in_aws_words(deployment: Deployment, bad_build: Release) -> None:
@@ -158,15 +171,68 @@ def test_the_version_of_the_failed_release_is_kept_and_used_by_nobody(
 
 
 @pytest.fixture(scope="module")
-def visited(deployment: Deployment) -> tuple[Release, Load]:
-    def edit(work: Path) -> None:
-        source = (work / COMPILES_NOT).read_text()
-        (work / COMPILES_NOT).write_text(source.replace("this is not Java\n", ""))
-        (work / "scripts/validate.sh").write_text(VALIDATES_NOT)
+def bad_buildspec(deployment: Deployment) -> Release:
+    return pushed(deployment, "Misspell a key of the buildspec", "buildspec.yml", BUILDSPEC)
 
+
+def test_a_buildspec_with_an_error_is_told_before_any_command(
+    deployment: Deployment, bad_buildspec: Release
+) -> None:
+    message = message_of(deployment, bad_buildspec)
+    assert "YAML_FILE_ERROR" in message
+    assert "comands" in message
+    check_that_blue_serves_on(deployment)
+
+
+@pytest.fixture(scope="module")
+def bad_appspec(deployment: Deployment) -> str:
+    """The id of a deployment by hand: the revision that serves, with another appspec.yml."""
+    aws = deployment.aws
+    served = aws.call("codedeploy", "get_deployment", deploymentId=deployment.serving.deployment_id)
+    place = served["deploymentInfo"]["revision"]["s3Location"]
+    bundle = aws.call("s3", "get_object", Bucket=place["bucket"], Key=place["key"])["Body"].read()
+    aws.call(
+        "s3", "put_object", Bucket=place["bucket"], Key="by-hand.zip", Body=with_appspec(bundle, APPSPEC)
+    )
+    made = aws.call(
+        "codedeploy",
+        "create_deployment",
+        applicationName=deployment.run.base["ApplicationName"],
+        deploymentGroupName=deployment.run.base["DeploymentGroupName"],
+        revision={"revisionType": "S3", "s3Location": place | {"key": "by-hand.zip"}},
+    )["deploymentId"]
+    deployment.until(lambda: told(deployment, made)["status"] in ("Failed", "Succeeded"), "a deployment")
+    return str(made)
+
+
+def with_appspec(bundle: bytes, appspec: str) -> bytes:
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(bundle)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, appspec if name == "appspec.yml" else old.read(name))
+    return changed.getvalue()
+
+
+def told(deployment: Deployment, deployment_id: str) -> dict[str, Any]:
+    found = deployment.aws.call("codedeploy", "get_deployment", deploymentId=deployment_id)
+    return dict(found["deploymentInfo"])
+
+
+def test_an_appspec_with_an_error_fails_where_the_agent_reads_it(
+    deployment: Deployment, bad_appspec: str
+) -> None:
+    assert told(deployment, bad_appspec)["status"] == "Failed"
+    [failed] = [one for one in targets(deployment.aws, bad_appspec) if one.status == "Failed"]
+    [event] = [event for event in failed.events if event.status == "Failed"]
+    assert event.name == "BeforeInstall"
+    assert event.message == "appspec.yml file contains unknown lifecycle events: ['ValidateServices']"
+    check_that_blue_serves_on(deployment)
+
+
+@pytest.fixture(scope="module")
+def visited(deployment: Deployment) -> tuple[Release, Load]:
     with Load(deployment.run.base["SiteUrl"], per_second=20) as load:
-        commit = deployment.push(edit, "Break the last hook")
-        release = deployment.follow(deployment.release_of(commit.id))
+        release = pushed(deployment, "Break the last hook", "scripts/validate.sh", VALIDATES_NOT)
         check_that_blue_serves_on(deployment)
     return release, load
 
@@ -215,20 +281,18 @@ def test_the_second_machine_was_left_alone(machines: list[Target]) -> None:
 
 
 def test_codedeploy_rolls_back_and_says_so(deployment: Deployment, bad_hook: Release) -> None:
-    def told(deployment_id: str) -> dict[str, Any]:
-        found = deployment.aws.call("codedeploy", "get_deployment", deploymentId=deployment_id)
-        return dict(found["deploymentInfo"])
-
-    failed = told(bad_hook.deployment_id)
+    failed = told(deployment, bad_hook.deployment_id)
     assert failed["status"] == "Failed"
     assert failed["errorInformation"]["code"] == "HEALTH_CONSTRAINTS"
     back = failed["rollbackInfo"]["rollbackDeploymentId"]
-    deployment.until(lambda: told(back)["status"] not in ("Created", "InProgress"), "the rollback")
-    assert told(back)["status"] == "Succeeded"
-    assert told(back)["creator"] == "codeDeployRollback"
-    assert told(back)["rollbackInfo"]["rollbackTriggeringDeploymentId"] == bad_hook.deployment_id
-    serving = told(deployment.serving.deployment_id)
-    assert told(back)["revision"] == serving["revision"] != failed["revision"]
+    deployment.until(
+        lambda: told(deployment, back)["status"] not in ("Created", "InProgress"), "the rollback"
+    )
+    assert told(deployment, back)["status"] == "Succeeded"
+    assert told(deployment, back)["creator"] == "codeDeployRollback"
+    assert told(deployment, back)["rollbackInfo"]["rollbackTriggeringDeploymentId"] == bad_hook.deployment_id
+    serving = told(deployment, deployment.serving.deployment_id)
+    assert told(deployment, back)["revision"] == serving["revision"] != failed["revision"]
 
 
 @contextmanager

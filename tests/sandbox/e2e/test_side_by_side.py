@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gbg_lib.errors import NotThere
+from tests.command import gbg
 from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.world import Deployment, World
 
@@ -29,6 +32,24 @@ def test_nothing_is_shared(deployment: Deployment, shop: Deployment) -> None:
         {one.id for one in made.base.stacks.resources(made.base.base_stack)} for made in (deployment, shop)
     )
     assert ours & theirs == set()
+
+
+def test_a_repository_that_holds_something_else_is_left_alone(
+    world: World, shop: Deployment, tmp_path: Path
+) -> None:
+    commit = world.shell(
+        "git init -q -b main app && cd app && echo mine > mine.txt && git add mine.txt\n"
+        "git -c user.name=Mary -c user.email=mary@example.com commit -q -m Mine\n"
+        f"git push -q {shop.base.base['RepositoryCloneUrlHttp']} main && git rev-parse HEAD",
+        cwd=tmp_path,
+    ).strip()
+    done = gbg(world.home.folder, "run", "2", "-p", "deployment=shop")
+    assert done.returncode == 1
+    assert "repository shop-app: it isn't empty: main never held what is in" in done.stderr
+    assert "nothing was overwritten" in done.stderr
+    head = shop.seed.repository.head()
+    assert head is not None
+    assert head.id == commit
 
 
 def test_one_is_deleted_and_the_other_stays(deployment: Deployment, shop: Deployment) -> None:
