@@ -224,7 +224,7 @@ def test_an_appspec_with_an_error_fails_where_the_agent_reads_it(
     assert told(deployment, bad_appspec)["status"] == "Failed"
     [failed] = [one for one in targets(deployment.aws, bad_appspec) if one.status == "Failed"]
     [event] = [event for event in failed.events if event.status == "Failed"]
-    assert event.name == "BeforeInstall"
+    assert event.name == "Install"
     assert event.message == "appspec.yml file contains unknown lifecycle events: ['ValidateServices']"
     check_that_blue_serves_on(deployment)
 
