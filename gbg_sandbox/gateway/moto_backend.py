@@ -34,7 +34,7 @@ class MotoBackend:
         self.account = account
         self.region = region
         self.lock = threading.RLock()
-        self._application: Callable[..., Any] | None = None
+        self._applications: dict[str, Callable[..., Any]] = {}
         self._clients: dict[str, BaseClient] = {}
 
     def forward(self, request: Request, service: str) -> Response:
@@ -51,7 +51,7 @@ class MotoBackend:
         if not environ.get("HTTP_HOST", "").endswith("amazonaws.com"):
             environ["HTTP_HOST"] = f"{service}.{self.region}.amazonaws.com"
         with self.lock:
-            response = Response.from_app(self._app(), environ, buffered=True)
+            response = Response.from_app(self._application(service), environ, buffered=True)
         if service == "iam" and not body.startswith(READING):
             authorisation.changed()
         return response
@@ -72,10 +72,15 @@ class MotoBackend:
                 self._clients[service] = client
             return self._clients[service]
 
-    def _app(self) -> Callable[..., Any]:
-        if self._application is None:
-            os.environ.update(ENVIRONMENT)
-            from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    def load(self, service: str) -> None:
+        with self.lock:
+            self._application(service)
 
-            self._application = DomainDispatcherApplication(create_backend_app)
-        return self._application
+    def _application(self, service: str) -> Callable[..., Any]:
+        """moto's application for one service. Its dispatcher would look for it by host in each request."""
+        if service not in self._applications:
+            os.environ.update(ENVIRONMENT)
+            from moto.moto_server.werkzeug_app import create_backend_app
+
+            self._applications[service] = create_backend_app(service)  # type: ignore[arg-type]
+        return self._applications[service]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -233,3 +234,18 @@ def test_a_person_assumes_a_role_that_trusts_the_account_only_with_the_right_to(
     rights = json.dumps({"Version": "2012-10-17", "Statement": statement("sts:AssumeRole", arn)})
     iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=rights)
     check_trust(cloud, arn, ann)
+
+
+def test_clients_of_several_roles_keep_apart_in_one_thread_and_in_many(cloud: Cloud) -> None:
+    roles = [Role(cloud, name) for name in ("first", "second")]
+    clients = [role.client("sts") for role in roles]
+
+    def asked(number: int) -> bool:
+        who = clients[number % 2].get_caller_identity()["Arn"]
+        return f"assumed-role/{roles[number % 2].name}/" in who
+
+    assert all(asked(number) for number in range(4))
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(asked, range(80)))
+    pages = roles[0].client("s3").get_paginator("list_objects_v2").paginate(Bucket="nobodys")
+    assert "role/first" in refusal(lambda: list(pages))[1]
