@@ -34,6 +34,9 @@ def main() -> int:
         home.write_failure(str(error))
         return 1
     home.write_ready(cloud)
+    from gbg_sandbox.gateway import warm
+
+    cloud.spawn("loading ahead", warm.load, cloud)
     stopping.wait()
     home.forget()
     cloud.stop()

@@ -26,6 +26,9 @@ from werkzeug.exceptions import NotFound
 
 from gbg_sandbox.service import AwsError
 
+SIGNING_NAMES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
+"""where a service signs under another name than its own; told here, as reading all models takes a second"""
+
 # The agents' and the refusals' codes are not in botocore's models, and need not be.
 warnings.filterwarnings("ignore", message=r"Exception\(.*does not match an error shape")
 
@@ -58,10 +61,9 @@ def service_model(service: str) -> ServiceModel:
     own = folder / "service-2.json"
     if own.is_file():
         return ServiceModel(json.loads(own.read_text()), service)
-    model = get_service_model(service)
     extras = folder / "service-2.sdk-extras.json"
     if not extras.is_file():
-        return model
+        return get_service_model(service)
     description = Loader().load_service_model(service, "service-2")
     ExtrasProcessor().process(description, [json.loads(extras.read_text())])
     return ServiceModel(description, service)
@@ -169,7 +171,7 @@ def signing_names(services: Iterable[str]) -> dict[str, list[str]]:
     """signing name in a credential scope → services that use it."""
     names: dict[str, list[str]] = {}
     for service in services:
-        names.setdefault(service_model(service).signing_name, []).append(service)
+        names.setdefault(SIGNING_NAMES.get(service, service), []).append(service)
     return names
 
 

@@ -43,21 +43,22 @@ class Ec2(InstanceOperations, ImageOperations, TemplateOperations, TagOperations
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._metadata = MetadataService(cloud, self.state)
-        self._ready = threading.Event()
+        self._preparing = threading.Lock()
+        self._prepared = False
 
     def start(self) -> None:
         self._offer_public_images()
         self.engine.start()
-        self.cloud.spawn("ec2 default network", self._prepare)
 
     def stop(self) -> None:
         self._metadata.stop()
 
-    def _prepare(self) -> None:
-        try:
-            self.remove_default_network()
-        finally:
-            self._ready.set()
+    def prepare(self) -> None:
+        """The account's networks as a new account has them here; the first call takes a second."""
+        with self._preparing:
+            if not self._prepared:
+                self.remove_default_network()
+                self._prepared = True
 
     def _offer_public_images(self) -> None:
         for image, snapshot in public_images(catalogue.load(), self.engine.images_dir):
@@ -65,8 +66,9 @@ class Ec2(InstanceOperations, ImageOperations, TemplateOperations, TagOperations
             self.state.snapshots[snapshot.id] = snapshot
 
     def handler(self, operation: str) -> Handler | None:
-        """Waits until the account is as a new one should be; `DryRun` ends after the permission check."""
-        self._ready.wait()
+        """`DryRun` ends after the permission check."""
+        if not self._prepared:
+            self.prepare()
         run = super().handler(operation)
         if run is None:
             return None
