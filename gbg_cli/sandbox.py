@@ -13,10 +13,6 @@ import click
 from gbg_cli.places import ROOT, home
 from gbg_cli.programs import require_programs
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
-from gbg_lib.aws import open_aws
-from gbg_lib.parameters import Parameters
-from gbg_lib.pipeline import Pipeline
-from gbg_lib.stacks import Stacks
 from gbg_sandbox.home import PROFILE, Home, Running
 
 OVERRIDES = (
@@ -78,6 +74,12 @@ def status(deployment: str, as_json: bool) -> None:
 
 
 def _facts(found: Home, running: Running, deployment: str) -> dict[str, Any]:
+    # boto3 loads for as long as the rest of `gbg up` takes
+    from gbg_lib.aws import open_aws
+    from gbg_lib.parameters import Parameters
+    from gbg_lib.pipeline import Pipeline
+    from gbg_lib.stacks import Stacks
+
     stacks = Stacks(open_aws(Parameters(deployment=deployment)))
     names = (f"{deployment}-base", f"{deployment}-pipeline")
     states = {name: stacks.status_or_none(name) for name in names}

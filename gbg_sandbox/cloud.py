@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,13 @@ class Cloud:
         self.authority = Authority()
         self.ca_file = state_dir / "ca.pem"
         self.ca_file.write_bytes(self.authority.certificate_pem)
-        self.machines = open_machines(state_dir / "machines", self._site_files())
-        self.moto = MotoBackend(self.account, region)
+        with ThreadPoolExecutor(1, "opening machines") as opener:  # half a second of waiting for others
+            self._machines = opener.submit(open_machines, state_dir / "machines", self._site_files())
+            self._wire(port)
+        self._machines.result()
+
+    def _wire(self, port: int) -> None:
+        self.moto = MotoBackend(self.account, self.region)
         self.aws = Principal(kind="aws", arn=f"arn:aws:iam::{self.account}:root", account=self.account)
         self.gateway = Gateway(self)
         self.clients = Clients(self)
@@ -67,6 +73,10 @@ class Cloud:
         self._network_listeners: dict[str, list[Listener]] = {}
         self._jobs: set[threading.Thread] = set()
         self._lock = threading.Lock()
+
+    @property
+    def machines(self) -> Machines:
+        return self._machines.result()
 
     def start(self) -> None:
         """Answer requests from now on."""
