@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 1000
 LONGEST_MESSAGE = 250_000
+GATHER_SECONDS = 0.05
+"""real: lines that come close together go into one request"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class LogWriter:
             except queue.Empty:
                 self._cloud.clock.pause(0)
                 continue
+            self._cloud.clock.pause(GATHER_SECONDS)
             while not self._queue.empty() and len(entries) < MOST_EVENTS:
                 entries.append(self._queue.get())
             streams: dict[tuple[str, str, Principal], list[Entry]] = {}
