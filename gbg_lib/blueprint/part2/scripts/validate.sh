@@ -3,7 +3,7 @@
 set -u
 commit=$(cat "$(dirname "$0")/../commit")
 answer="nothing yet"
-for _ in $(seq 150); do
+for _ in $(seq 600); do
   answer=$(curl -fsS --max-time 5 http://localhost:8080/health 2>&1)
   case $answer in
     *"\"commit\": \"$commit\""*)
@@ -12,7 +12,7 @@ for _ in $(seq 150); do
       exit 0 ;;
   esac
   systemctl is-active --quiet tomcat10 || break
-  sleep 1
+  sleep 0.25
 done
 tail -n 20 /var/log/tomcat10/catalina*.log
 echo "FAILED: commit $commit does not answer; last answer: ${answer:0:300}"
