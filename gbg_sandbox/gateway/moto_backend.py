@@ -16,12 +16,14 @@ from moto.core.model_instances import reset_model_data
 from werkzeug import Request, Response
 
 from gbg_sandbox import authorisation
+from gbg_sandbox.gateway.moto_imports import import_ec2
 from gbg_sandbox.gateway.transport import attach, botocore_client
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 READING = (b"Action=Get", b"Action=List")
+NEEDS_EC2 = ("ec2", "ssm")
 ENVIRONMENT = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_ALLOW_NONEXISTENT_REGION": "false",
@@ -80,6 +82,8 @@ class MotoBackend:
         """moto's application for one service. Its dispatcher would look for it by host in each request."""
         if service not in self._applications:
             os.environ.update(ENVIRONMENT)
+            if service in NEEDS_EC2:
+                import_ec2(self.region)
             from moto.moto_server.werkzeug_app import create_backend_app
 
             self._applications[service] = create_backend_app(service)  # type: ignore[arg-type]

@@ -27,8 +27,8 @@ CONFIG = Config(
 )
 
 
-def botocore_client(service: str, region: str, endpoint_url: str) -> BaseClient:
-    """A client with placeholder keys; `attach` gives it its transport."""
+def session() -> botocore.session.Session:
+    """The one of this process: what it has read of botocore's models is read once."""
     global _session
     with _lock:
         if _session is None:
@@ -38,7 +38,14 @@ def botocore_client(service: str, region: str, endpoint_url: str) -> BaseClient:
                     "profile": (None, None, None, None),
                 }
             )
-        return _session.create_client(
+        return _session
+
+
+def botocore_client(service: str, region: str, endpoint_url: str) -> BaseClient:
+    """A client with placeholder keys; `attach` gives it its transport."""
+    shared = session()
+    with _lock:
+        return shared.create_client(
             service,
             region_name=region,
             endpoint_url=endpoint_url,
