@@ -26,6 +26,7 @@ WAYS_OUT = {
     ),
     "chroot": "run as root on Linux 5.5 or newer, as in a default Docker container",
 }
+FAILURES = (MachineError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -50,25 +51,38 @@ def file_system_of(path: Path) -> str:
     return kind
 
 
+def _open(kind: str, state: Path, site_files: Mapping[str, bytes]) -> Machines:
+    """Machines of a kind that made one, ran a command in it and threw it away. Raises what went wrong."""
+    machines = KINDS[kind](state, site_files)
+    try:
+        machines.add_network("probe", "10.255.0.0/24")
+        machine = machines.start(
+            MachineSpec("probe", "probe", "10.255.0.10", "ip-10-255-0-10.ec2.internal", boot=False)
+        )
+        status = machine.run(["/usr/bin/true"], real_seconds=20)
+        if status:
+            raise MachineError(f"a command ended with status {status}")
+        machine.terminate()
+        machines.remove_network("probe")
+    except BaseException:
+        machines.close()
+        raise
+    return machines
+
+
 def _try(kind: str, state: Path) -> Finding:
-    """Make one machine of a kind, run a command in it, throw it away."""
     folder = Path(tempfile.mkdtemp(prefix="probe-", dir=state))
     try:
-        machines = KINDS[kind](folder, {})
-        try:
-            machines.add_network("probe", "10.255.0.0/24")
-            machine = machines.start(
-                MachineSpec("probe", "probe", "10.255.0.10", "ip-10-255-0-10.ec2.internal", boot=False)
-            )
-            status = machine.run(["/usr/bin/true"], real_seconds=20)
-            reason = "" if status == 0 else f"a command ended with status {status}"
-        finally:
-            machines.close()
-    except (MachineError, OSError, TimeoutError) as error:
-        reason = str(error)
+        _open(kind, folder, {}).close()
+    except FAILURES as error:
+        return _failed(kind, error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Finding(kind, not reason, reason, WAYS_OUT[kind] if reason else "")
+    return Finding(kind, True, "", "")
+
+
+def _failed(kind: str, error: Exception) -> Finding:
+    return Finding(kind, False, str(error) or type(error).__name__, WAYS_OUT[kind])
 
 
 def probe(state_dir: Path | None = None) -> list[Finding]:
@@ -108,9 +122,9 @@ def open_machines(
         except MachineError as error:
             findings.append(Finding(name, False, str(error), ""))
             continue
-        finding = _try(name, state_dir)
-        if finding.works:
-            return KINDS[name](state_dir, site_files or {})
-        findings.append(finding)
+        try:
+            return _open(name, state_dir, site_files or {})
+        except FAILURES as error:
+            findings.append(_failed(name, error))
     told = "; ".join(f"{finding.kind}: {finding.reason} (try: {finding.way_out})" for finding in findings)
     raise MachineError(f"machines: none of the kinds works here as user {os.geteuid()}. {told}")

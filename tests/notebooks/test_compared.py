@@ -60,6 +60,7 @@ def compare(path: Path) -> subprocess.CompletedProcess[str]:
             "--nbval",
             "-p",
             "no:cacheprovider",
+            "-rN",
             "--rootdir",
             str(path.parent),
             path,

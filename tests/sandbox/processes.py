@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,12 @@ def below(pid: int) -> set[Process]:
     return {one for one in found if one.pid in family}
 
 
-def alive(processes: set[Process]) -> set[Process]:
-    return processes & _all().keys()
+def outliving(processes: set[Process], seconds: float = 10) -> set[Process]:
+    """Those that still live after so long: the kernel takes its time over the last of a family."""
+    deadline = time.monotonic() + seconds
+    while (found := processes & _all().keys()) and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    return found
 
 
 def _all() -> dict[Process, int]:

@@ -21,7 +21,7 @@ from gbg_sandbox.home import Home
 from tests.command import gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
-from tests.sandbox.processes import alive, below
+from tests.sandbox.processes import outliving, below
 
 pytestmark = pytest.mark.xdist_group("cli-sandbox")
 
@@ -170,7 +170,7 @@ def test_a_sandbox_that_died_is_told_and_cleaned_up(tmp_path: Path, monkeypatch:
 
     done = gbg(home, "down")
     assert done.returncode == 0
-    eventually(lambda: not alive(family))
+    eventually(lambda: not outliving(family))
     assert not Home(home).state_dir().exists()
     assert gbg(home, "status").stderr.startswith("sandbox: it is not up")
 

@@ -30,6 +30,8 @@ MOST_ENVIRONMENTS = 50
 IDLE_KEPT = 2
 """idle environments kept of one function"""
 LONGEST_LIFE_SECONDS = 3600.0
+SETTLE_SECONDS = 2.0
+"""real"""
 CREDENTIALS_SECONDS = 3 * 3600.0
 RETRY_WAITS = (60.0, 120.0)
 """AWS seconds before the first and the second retry"""
@@ -81,6 +83,20 @@ class Engine:
         for environment in ended:
             environment.end()
 
+    def settle(self, name: str) -> None:
+        """Let what a function is still doing end, and its lines reach their streams, for a few seconds.
+
+        Whoever deletes a function deletes its role next, and with it the right to write the last lines.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self._is_busy(name) and time.monotonic() < deadline:
+            self._cloud.clock.pause(0.02)
+        self._logs.flush(SETTLE_SECONDS)
+
+    def _is_busy(self, name: str) -> bool:
+        with self._lock:
+            return any(environment.name == name for environment in self._busy)
+
     def invoke(self, function: Function, payload: bytes, request_id: str = "") -> Invocation:
         """Run the function once. Raises AwsError when it can't be run at all."""
         request_id = request_id or str(uuid.uuid4())
@@ -96,12 +112,12 @@ class Engine:
         line(f"START RequestId: {request_id} Version: $LATEST")
         try:
             outcome = environment.invoke(request_id, function.arn, payload, function.timeout_seconds, line)
+            if outcome.complaint:
+                line(outcome.complaint)
+            line(f"END RequestId: {request_id}")
+            line(_report(request_id, function, outcome))
         finally:
             self._give_back(function, environment)
-        if outcome.complaint:
-            line(outcome.complaint)
-        line(f"END RequestId: {request_id}")
-        line(_report(request_id, function, outcome))
         self._count(function, outcome)
         return Invocation(outcome, "\n".join([*tail, ""]).encode()[-TAIL_BYTES:])
 

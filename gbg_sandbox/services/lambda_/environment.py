@@ -45,6 +45,7 @@ class Environment:
     def __init__(
         self, function: Function, credential: Credential, nursery: Nursery, settings: Mapping[str, str]
     ) -> None:
+        self.name = function.name
         self.revision = function.revision
         self.credential = credential
         self.log_group = function.log_group
@@ -52,7 +53,7 @@ class Environment:
         self.begun = time.monotonic()
         self.used = False
         self.alive = True
-        self._scratch = Path(tempfile.mkdtemp(prefix="gbg-lambda-"))
+        self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=nursery.folder))
         self._buffer = b""
         self._channel, theirs = socket.socketpair()
         self._output, output = os.pipe()

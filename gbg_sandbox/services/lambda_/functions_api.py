@@ -151,6 +151,7 @@ class FunctionsApi(Service):
         with self.lock:
             function = self.functions.get(params["FunctionName"], params.get("Qualifier", ""))
             del self.functions.by_name[function.name]
+        self.engine.settle(function.name)
         self.engine.forget(function.name)
         shutil.rmtree(self._folder(function.name), ignore_errors=True)
         return {"StatusCode": 204}

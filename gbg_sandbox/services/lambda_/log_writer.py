@@ -6,6 +6,7 @@ Without the right to do so there are no logs, as on AWS; the refusal is seen on 
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class Entry:
 class LogWriter:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._queue: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Entry | threading.Event] = queue.SimpleQueue()
         self._known: set[tuple[str, str]] = set()
 
     def start(self) -> None:
@@ -45,21 +46,31 @@ class LogWriter:
         entry = Entry(group, stream, principal, int(time.time() * 1000), message[:LONGEST_MESSAGE] or " ")
         self._queue.put(entry)
 
+    def flush(self, real_seconds: float) -> None:
+        """Wait until what has been written so far is in its streams."""
+        written = threading.Event()
+        self._queue.put(written)
+        written.wait(real_seconds)
+
     def _run(self) -> None:
         while True:
             try:
-                entries = [self._queue.get(timeout=0.5)]
+                found = [self._queue.get(timeout=0.5)]
             except queue.Empty:
                 self._cloud.clock.pause(0)
                 continue
             self._cloud.clock.pause(GATHER_SECONDS)
-            while not self._queue.empty() and len(entries) < MOST_EVENTS:
-                entries.append(self._queue.get())
+            while not self._queue.empty() and len(found) < MOST_EVENTS:
+                found.append(self._queue.get())
             streams: dict[tuple[str, str, Principal], list[Entry]] = {}
-            for entry in entries:
-                streams.setdefault((entry.group, entry.stream, entry.principal), []).append(entry)
+            for entry in found:
+                if isinstance(entry, Entry):
+                    streams.setdefault((entry.group, entry.stream, entry.principal), []).append(entry)
             for (group, stream, principal), kept in streams.items():
                 self._put(group, stream, principal, kept)
+            for flushed in found:
+                if isinstance(flushed, threading.Event):
+                    flushed.set()
 
     def _put(self, group: str, stream: str, principal: Principal, entries: list[Entry]) -> None:
         logs = self._cloud.client("logs", principal=principal)

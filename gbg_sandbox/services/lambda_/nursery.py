@@ -23,7 +23,7 @@ class Nursery:
     """Started when the first environment is needed, and again when it died."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,7 +93,7 @@ class Nursery:
 
     def _libraries(self) -> Path:
         """A folder with the provided packages only: a function can't lean on what else is installed."""
-        folder = self._folder / "provided"
+        folder = self.folder / "provided"
         folder.mkdir(parents=True, exist_ok=True)
         for name in PROVIDED:
             found = importlib.util.find_spec(name)

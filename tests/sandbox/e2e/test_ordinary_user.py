@@ -18,7 +18,7 @@ import pytest
 from gbg_lib.fleet import read_page
 from gbg_sandbox.home import Home, remove_tree
 from tests.command import ROOT
-from tests.sandbox.processes import alive, below
+from tests.sandbox.processes import below, outliving
 
 NOBODY = 65534
 PACKAGES = ("gbg_cli", "gbg_lib", "gbg_sandbox")
@@ -117,5 +117,5 @@ def test_an_ordinary_user_has_a_sandbox_whose_fleet_serves(somebody: Somebody) -
     finally:
         down = somebody.python("-m", "gbg_cli", "down")
     assert down.stdout.strip() == "sandbox stopped"
-    assert alive(family) == set()
+    assert outliving(family) == set()
     assert not somebody.home.state_dir().exists()

@@ -20,7 +20,7 @@ from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository
 from gbg_lib.waiting import wait_until
 from gbg_sandbox.home import Home
 from tests.command import clean_environment
-from tests.sandbox.processes import alive, below
+from tests.sandbox.processes import below, outliving
 
 SHELL_SECONDS = 120
 
@@ -38,13 +38,7 @@ class World:
         """Fails when a process outlives the sandbox."""
         family = below(self.running.pid)
         self.home.down()
-        wait_until(
-            self.aws,
-            lambda: None if alive(family) else True,
-            limit_seconds=10,
-            what="the end of the sandbox's processes",
-            try_this="see which are left: " + str(sorted(one.pid for one in family)),
-        )
+        assert outliving(family) == set()
 
     def deployment(self, **parameters: Any) -> Deployment:
         return Deployment(self.aws, Parameters(**parameters))

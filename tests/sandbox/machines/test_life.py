@@ -22,9 +22,9 @@ Boot = Callable[..., Any]
 
 def _until(condition: Callable[[], bool], real_seconds: float = 15.0) -> bool:
     deadline = time.monotonic() + real_seconds
-    while not condition() and time.monotonic() < deadline:
+    while not (true := condition()) and time.monotonic() < deadline:
         threading.Event().wait(0.02)
-    return condition()
+    return true
 
 
 def _processes_with(mark: str) -> list[int]:
