@@ -23,6 +23,7 @@ GUIDE = "Please refer to Automation Service Troubleshooting Guide for more diagn
 REAL_FLOOR_SECONDS = 60
 """scaled limits are not cut below this (or below what the document says): a machine boots in real seconds"""
 POLL_SECONDS = 0.1
+FIRST_POLL_SECONDS = 0.01
 EXECUTING = "Execute/Cancelling action"
 
 
@@ -109,13 +110,18 @@ class Work:
         aws_seconds: float | None = None,
         poll: float = POLL_SECONDS,
     ) -> None:
-        """Look until it is true. `aws_seconds` limits the wait where AWS has a limit of its own."""
+        """Look until it is true, first often, then every `poll` real seconds.
+
+        `aws_seconds` limits the wait where AWS has a limit of its own.
+        """
+        pause = min(FIRST_POLL_SECONDS, poll)
         limit = time.monotonic() + self.cloud.clock.real_seconds(aws_seconds) if aws_seconds else None
         while not look():
             self.check(doing)
             if limit is not None and time.monotonic() >= limit:
                 raise StepTimedOut(doing)
-            self.cloud.clock.pause(poll)
+            self.cloud.clock.pause(pause)
+            pause = min(2 * pause, poll)
 
     def signals(self) -> list[Signal]:
         return list(self.execution.signals)
