@@ -10,24 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.live import Live
 from rich.table import Table
 
 from gbg_cli.places import RUNBOOKS, runs
+from gbg_cli.release_board import Board, followed, live
 from gbg_cli.run import parameters, run_with_progress, shown
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import errors_shown, out
-from gbg_lib.parameters import Parameters
-from gbg_lib.pipeline import Action
+from gbg_lib.errors import ParameterError
+from gbg_lib.parameters import Parameters, parse_assignments
 from gbg_lib.release import Release, require_succeeded
 from gbg_lib.repository import Commit
-from gbg_lib.runner import Run, find_runbook, prepare
+from gbg_lib.runner import Run, find_runbook, prepare, require_read
+from gbg_lib.runner import run as run_runbook
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
-STYLES = {"Succeeded": "green", "Failed": "red", "InProgress": "yellow"}
+NUMBERS = ("01", "02", "03", "04")
 APPEARANCE = Path("src/main/resources/appearance.properties")
-NEW_HEADLINE = "Second release: new colour, new image, new fleet"
-NEW_COLOUR = "#7a3e9d"
+LOOKS = {
+    "#7a3e9d": "New colour, new image, new fleet",
+    "#0f766e": "Released again: image and application together",
+    "#9a3412": "And again, without a lost request",
+}
+"""colour → headline; a demo takes the one after what it finds"""
 
 
 @dataclass
@@ -45,11 +50,12 @@ def demo(assignments: tuple[str, ...]) -> None:
     started = time.monotonic()
     told = Told([], [])
     with errors_shown():
-        values = parameters(None, assignments)
+        values = _values(assignments)
         prepare()
         ensure_up()
-        for number in ("01", "02", "03", "04"):
-            told.runs.append(_runbook(number, values))
+        for number in NUMBERS[:-1]:
+            told.runs.append(_report(run_with_progress(find_runbook(RUNBOOKS, number), values)))
+        told.runs.append(_report(_run_release(values)))
         step = ReleaseRun(Parameters(**values))
         told.releases.append(step.release(step.choose()[0]))
         commit = _push_change(SeedRepository(Parameters(**values)))
@@ -58,11 +64,31 @@ def demo(assignments: tuple[str, ...]) -> None:
     _summary(step, told, time.monotonic() - started)
 
 
-def _runbook(number: str, values: dict[str, Any]) -> Run:
-    path = find_runbook(RUNBOOKS, number)
-    done = run_with_progress(path, values)
-    out.print(f"[bold]{path.stem}[/bold] done in {done.seconds:.0f} s")
+def _values(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Raises ParameterError, also for what the demo doesn't do: touch an account."""
+    values = parameters(None, assignments)
+    require_read([find_runbook(RUNBOOKS, number) for number in NUMBERS], parse_assignments(assignments))
+    if values.get("cloud", "sandbox") != "sandbox":
+        raise ParameterError(
+            "-p cloud", "the demo runs on the sandbox only", "`gbg run 1 2 3 4 -p cloud=aws`"
+        )
+    return values
+
+
+def _report(done: Run) -> Run:
+    out.print(f"[bold]{done.runbook}[/bold] done in {done.seconds:.0f} s")
     return done
+
+
+def _run_release(values: dict[str, Any]) -> Run:
+    """Runbook 04, with its release stage by stage beside it."""
+    board = Board("First release")
+
+    def progress(cell: int, cells: int, heading: str) -> None:
+        board.heading = f"04_release: {heading} (cell {cell} of {cells})"
+
+    with live(board), followed(board, Parameters(**values)):
+        return run_runbook(find_runbook(RUNBOOKS, "04"), values, runs(), progress)
 
 
 def _push_change(step: SeedRepository) -> Commit:
@@ -71,41 +97,27 @@ def _push_change(step: SeedRepository) -> Commit:
     def edit(work: Path) -> None:
         page = work / APPEARANCE
         text = page.read_text()
-        text = re.sub(r"(?m)^headline=.*$", f"headline={NEW_HEADLINE}", text)
-        page.write_text(re.sub(r"(?m)^colour=.*$", f"colour={NEW_COLOUR}", text))
+        found = re.search(r"(?m)^colour=(.*)$", text)
+        colour = _look_after(found.group(1) if found else "")
+        text = re.sub(r"(?m)^headline=.*$", f"headline={LOOKS[colour]}", text)
+        page.write_text(re.sub(r"(?m)^colour=.*$", f"colour={colour}", text))
 
     return step.repository.change(edit, "Give the page a new colour and headline")
 
 
+def _look_after(colour: str) -> str:
+    colours = list(LOOKS)
+    return colours[(colours.index(colour) + 1) % len(colours)] if colour in LOOKS else colours[0]
+
+
 def _watch(step: ReleaseRun, commit: Commit) -> Release:
     execution = step.pipeline.execution_for(commit.id)
-    if out.is_terminal:
-        with Live(console=out, refresh_per_second=8, transient=True) as live:
-            for actions in step.follow(execution.id):
-                live.update(_board(actions))
-    else:
-        _tell_lines(step, execution.id)
+    with live(Board("Release of the change")) as board:
+        for actions in step.follow(execution.id):
+            board.show(actions)
     release = require_succeeded(step.aws, step.release(execution.id))
     step.check(execution.id)
     return release
-
-
-def _tell_lines(step: ReleaseRun, execution_id: str) -> None:
-    """Without a terminal: a line a change."""
-    told: dict[str, str] = {}
-    for actions in step.follow(execution_id):
-        for action in actions:
-            if told.get(action.stage) != action.status:
-                told[action.stage] = action.status
-                out.print(f"  {action.stage}: {action.status}")
-
-
-def _board(actions: list[Action]) -> Table:
-    table = Table("stage", "status", "seconds", "", title="Release of the change", title_justify="left")
-    for action in actions:
-        style = STYLES.get(action.status, "")
-        table.add_row(action.stage, f"[{style}]{action.status}[/]", f"{action.seconds:.0f}", action.summary)
-    return table
 
 
 def _summary(step: ReleaseRun, told: Told, seconds: float) -> None:

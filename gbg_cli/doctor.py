@@ -39,7 +39,7 @@ def _program(name: str) -> Check:
 
 def _machines() -> list[Check]:
     """The kinds of machines; one that works is enough."""
-    findings = probe()
+    findings = probe(Home(home()).state_dir())
     works = any(finding.works for finding in findings)
     return [
         Check(

@@ -20,6 +20,8 @@ OVERRIDES = (
     *("AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE"),
 )
 """variables that would win over the profile"""
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+"""a stack in one of these has its outputs"""
 
 
 @click.command()
@@ -59,7 +61,7 @@ def status(deployment: str, as_json: bool) -> None:
         what = "it has died" if found.died() else "it is not up"
         try_this = f"read {found.log_file}, then `gbg up`" if found.died() else "`gbg up`"
         if as_json:
-            click.echo(json.dumps({"up": False, "reason": what}))
+            click.echo(json.dumps({**_unknown(found, deployment), "reason": what}, indent=2))
         else:
             show_error("sandbox", what, try_this)
         sys.exit(FAILURE)
@@ -73,31 +75,41 @@ def status(deployment: str, as_json: bool) -> None:
         out.print(f"[bold]{key:17}[/bold] {shown if shown not in (None, '') else '-'}")
 
 
-def _facts(found: Home, running: Running, deployment: str) -> dict[str, Any]:
-    # boto3 loads for as long as the rest of `gbg up` takes
-    from gbg_lib.aws import open_aws
-    from gbg_lib.parameters import Parameters
-    from gbg_lib.pipeline import Pipeline
-    from gbg_lib.stacks import Stacks
-
-    stacks = Stacks(open_aws(Parameters(deployment=deployment)))
-    names = (f"{deployment}-base", f"{deployment}-pipeline")
-    states = {name: stacks.status_or_none(name) for name in names}
-    facts: dict[str, Any] = {
-        "up": True,
+def _unknown(found: Home, deployment: str) -> dict[str, Any]:
+    """What `status` always tells, as far as it is known without a sandbox."""
+    return {
+        "up": False,
         "deployment": deployment,
-        "endpoint_url": running.endpoint_url,
+        "endpoint_url": None,
         "profile": PROFILE,
         "config_file": str(found.config_file),
         "credentials_file": str(found.credentials_file),
         "site": None,
-        "stacks": {name: state for name, state in states.items() if state},
+        "stacks": {},
         "pipeline": None,
+        "processes": {},
+    }
+
+
+def _facts(found: Home, running: Running, deployment: str) -> dict[str, Any]:
+    # boto3 loads for as long as the rest of `gbg up` takes
+    from gbg_lib.aws import open_aws
+    from gbg_lib.parameters import checked
+    from gbg_lib.pipeline import Pipeline
+    from gbg_lib.stacks import Stacks
+
+    stacks = Stacks(open_aws(checked({"deployment": deployment}, "--deployment")))
+    names = (f"{deployment}-base", f"{deployment}-pipeline")
+    states = {name: stacks.status_or_none(name) for name in names}
+    facts = _unknown(found, deployment) | {
+        "up": True,
+        "endpoint_url": running.endpoint_url,
+        "stacks": {name: state for name, state in states.items() if state},
         "processes": _processes(running.pid),
     }
     if states[names[0]]:
         facts["site"] = stacks.outputs(names[0]).get("SiteUrl")
-    if states[names[1]] == "CREATE_COMPLETE" or states[names[1]] == "UPDATE_COMPLETE":
+    if states[names[1]] in SETTLED:
         pipeline = Pipeline(stacks.aws, stacks.outputs(names[1])["PipelineName"])
         newest = next(iter(pipeline.executions()), None)
         facts["pipeline"] = {

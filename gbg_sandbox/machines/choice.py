@@ -29,6 +29,10 @@ WAYS_OUT = {
 FAILURES = (MachineError, OSError, TimeoutError)
 
 
+class UnfitPlaceError(MachineError):
+    """Disks of this kind can't lie there; the message says where else."""
+
+
 @dataclass(frozen=True)
 class Finding:
     kind: str
@@ -36,7 +40,11 @@ class Finding:
     reason: str
     """what was seen; empty when it works"""
     way_out: str
-    """what to try; empty when it works"""
+    """what to try; empty when it works, or when the reason says it"""
+
+    def __str__(self) -> str:
+        way_out = f" (try: {self.way_out})" if self.way_out else ""
+        return f"{self.kind}: {self.reason}{way_out}"
 
 
 def file_system_of(path: Path) -> str:
@@ -86,19 +94,27 @@ def _failed(kind: str, error: Exception) -> Finding:
 
 
 def probe(state_dir: Path | None = None) -> list[Finding]:
-    """What works on this host, each kind tried for real; for `gbg doctor`."""
+    """What works on this host, each kind tried for real where its disks would lie; for `gbg doctor`."""
     state = state_dir or Path(tempfile.gettempdir())
     state.mkdir(parents=True, exist_ok=True)
     missing = base.missing_programs()
     if missing:
         reason = f"this host lacks {', '.join(missing)}"
         return [Finding(kind, False, reason, "install them with the package tool") for kind in KINDS]
-    return [_try(kind, state) for kind in KINDS]
+    return [_probe(kind, state) for kind in KINDS]
+
+
+def _probe(kind: str, state: Path) -> Finding:
+    try:
+        _check_state(state, kind)
+    except UnfitPlaceError as error:
+        return Finding(kind, False, str(error), "")
+    return _try(kind, state)
 
 
 def _check_state(state: Path, kind: str) -> None:
     if kind == "namespaces" and file_system_of(state.resolve()) in ("overlay", "overlayfs"):
-        raise MachineError(
+        raise UnfitPlaceError(
             f"machines: {state} lies on an overlay file system, on which no further overlay can be stacked. "
             "Try a directory on ext4, xfs or tmpfs (in a container: a volume, or /dev/shm)."
         )
@@ -119,12 +135,10 @@ def open_machines(
     for name in [kind] if kind else list(KINDS):
         try:
             _check_state(state_dir, name)
-        except MachineError as error:
-            findings.append(Finding(name, False, str(error), ""))
-            continue
-        try:
             return _open(name, state_dir, site_files or {})
+        except UnfitPlaceError as error:
+            findings.append(Finding(name, False, str(error), ""))
         except FAILURES as error:
             findings.append(_failed(name, error))
-    told = "; ".join(f"{finding.kind}: {finding.reason} (try: {finding.way_out})" for finding in findings)
+    told = "; ".join(map(str, findings))
     raise MachineError(f"machines: none of the kinds works here as user {os.geteuid()}. {told}")

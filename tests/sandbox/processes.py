@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -29,6 +30,19 @@ def outliving(processes: set[Process], seconds: float = 10) -> set[Process]:
     deadline = time.monotonic() + seconds
     while (found := processes & _all().keys()) and time.monotonic() < deadline:
         threading.Event().wait(0.05)
+    return found
+
+
+def running_with(mark: str) -> list[int]:
+    """The other processes with this in their command line (arguments are parted by a zero byte)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if mark.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
     return found
 
 

@@ -21,7 +21,7 @@ from gbg_sandbox.home import Home
 from tests.command import gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
-from tests.sandbox.processes import outliving, below
+from tests.sandbox.processes import below, outliving
 
 pytestmark = pytest.mark.xdist_group("cli-sandbox")
 

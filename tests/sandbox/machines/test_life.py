@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gbg_sandbox.machines import MachineError, Machines, MachineSpec
+from tests.sandbox.processes import running_with
 
 Shell = Callable[..., tuple[int, str]]
 Boot = Callable[..., Any]
@@ -25,18 +26,6 @@ def _until(condition: Callable[[], bool], real_seconds: float = 15.0) -> bool:
     while not (true := condition()) and time.monotonic() < deadline:
         threading.Event().wait(0.02)
     return true
-
-
-def _processes_with(mark: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if mark.encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
 
 
 def test_a_command_gives_its_status_and_both_its_streams(boot: Boot, shell: Shell) -> None:
@@ -64,7 +53,7 @@ def test_a_command_over_its_time_is_killed_with_its_children(boot: Boot) -> None
     mark = f"31{os.getpid()}.5"
     with pytest.raises(TimeoutError, match="did not end within"):
         boot().run(["bash", "-c", f"sleep {mark} & sleep {mark}"], real_seconds=0.3)
-    assert _until(lambda: not _processes_with(f"sleep\0{mark}"))
+    assert _until(lambda: not running_with(f"sleep\0{mark}"))
 
 
 def test_a_background_process_does_not_hold_up_its_command(boot: Boot, shell: Shell) -> None:
@@ -143,15 +132,15 @@ def test_a_reboot_keeps_the_machine_and_ends_its_processes(boot: Boot, shell: Sh
     machine.run(["systemctl", "reboot"])
     assert _until(lambda: machine.alive() and shell(machine, "test -e /run/gone")[0] == 1)
     assert shell(machine, "ls /var/kept") == (0, "/var/kept\n")
-    assert not _processes_with("sleep\x004343")
+    assert not running_with("sleep\x004343")
 
 
 def test_a_killed_machine_takes_its_daemons_along(boot: Boot, shell: Shell) -> None:
     machine, mark = boot(), f"32{os.getpid()}.25"
     shell(machine, f"setsid setsid sleep {mark} </dev/null >/dev/null 2>&1 &")
-    assert _until(lambda: bool(_processes_with(f"sleep\0{mark}")))
+    assert _until(lambda: bool(running_with(f"sleep\0{mark}")))
     machine.kill()
-    assert _until(lambda: not _processes_with(f"sleep\0{mark}")) and not machine.alive()
+    assert _until(lambda: not running_with(f"sleep\0{mark}")) and not machine.alive()
 
 
 def test_a_machine_sees_only_its_own_processes(machines: Machines, boot: Boot, shell: Shell) -> None:
@@ -204,7 +193,7 @@ def test_the_end_of_the_sandbox_is_the_end_of_its_machines(machines: Machines, f
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as sandbox:
         try:
             assert sandbox.stdout is not None and sandbox.stdout.readline() == b"up\n"
-            assert _until(lambda: len(_processes_with(f"sleep\0{mark}")) == 2)
+            assert _until(lambda: len(running_with(f"sleep\0{mark}")) == 2)
         finally:
             sandbox.kill()
-    assert _until(lambda: not _processes_with(mark))
+    assert _until(lambda: not running_with(mark))

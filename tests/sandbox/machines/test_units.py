@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
+
+from tests.sandbox.processes import running_with
 
 Shell = Callable[..., tuple[int, str]]
 Boot = Callable[..., Any]
@@ -119,15 +122,15 @@ def test_a_forking_and_a_notifying_service_are_active_when_they_say_so(boot: Boo
 
 
 def test_stopping_ends_every_process_of_a_service(boot: Boot, shell: Shell) -> None:
-    machine = boot()
-    machine.write(
-        "/opt/app", b"#!/bin/bash\ntrap '' TERM\nsetsid sleep 4321 &\nsleep 4322 &\nwait\nwait\n", 0o755
-    )
+    machine, mark = boot(), f"43{os.getpid()}.5"
+    script = f"#!/bin/bash\ntrap '' TERM\nsetsid sleep {mark} &\nsleep {mark} &\ntouch /var/tmp/begun\nwait\n"
+    machine.write("/opt/app", script.encode(), 0o755)
     _unit(machine, "app", "ExecStart=/opt/app\nTimeoutStopSec=1\nExecStop=/usr/bin/touch /var/tmp/stopped")
-    shell(machine, "systemctl start app; sleep 0.3; systemctl stop app")
-    assert shell(
-        machine, "systemctl is-active app; systemctl status app | grep -c sleep; ls /var/tmp/stopped"
-    )[1] == ("failed\n0\n/var/tmp/stopped\n")
+    shell(machine, "systemctl start app; until [ -e /var/tmp/begun ]; do sleep 0.05; done")
+    assert running_with(mark)
+    shell(machine, "systemctl stop app")
+    assert shell(machine, "systemctl is-active app; ls /var/tmp/stopped")[1] == "failed\n/var/tmp/stopped\n"
+    assert not running_with(mark)
 
 
 def test_what_is_enabled_starts_with_the_machine_in_order(boot: Boot, shell: Shell) -> None:
