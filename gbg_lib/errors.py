@@ -52,6 +52,10 @@ class ReleaseFailed(GbgError):
     """A release ended in another status than Succeeded."""
 
 
+class GateRefused(GbgError):
+    """A gate is shut: what was asked for may not be done now."""
+
+
 class TimedOut(GbgError):
     """Something took longer than it may."""
 

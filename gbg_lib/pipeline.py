@@ -15,6 +15,8 @@ from gbg_lib.waiting import rounds, wait_until
 
 OVER = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
 TRIGGER_SECONDS = 120
+SOURCE = "Source"
+"""the action that takes the commit"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,12 @@ class Pipeline:
         self.aws = aws
         self.name = name
 
-    def start(self) -> str:
-        """Release the branch as it is now; the new execution's id."""
-        return str(
-            self.aws.call("codepipeline", "start_pipeline_execution", name=self.name)["pipelineExecutionId"]
-        )
+    def start(self, commit: str = "") -> str:
+        """Release this commit, or the branch as it is now; the new execution's id."""
+        source = {"actionName": SOURCE, "revisionType": "COMMIT_ID", "revisionValue": commit}
+        asked = {"sourceRevisions": [source]} if commit else {}
+        answer = self.aws.call("codepipeline", "start_pipeline_execution", name=self.name, **asked)
+        return str(answer["pipelineExecutionId"])
 
     def executions(self) -> list[Execution]:
         """Newest first, at most the last 100."""

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere, StackFailed
@@ -61,19 +62,41 @@ class Stacks:
     ) -> StackPlan:
         """What a change would do. Raises StackFailed for a template that CloudFormation refuses."""
         exists = self._exists(stack)
-        name = f"gbg-{uuid.uuid4().hex[:12]}"
+        made = self._change_set(
+            stack,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return self._described(stack, made, exists)
+
+    def plan_change(self, stack: str, parameters: Mapping[str, str]) -> StackPlan:
+        """What other values for these parameters would do; template, tags and other parameters stay.
+
+        Raises NotThere, StackFailed.
+        """
+        kept = [
+            {"ParameterKey": name, "UsePreviousValue": True}
+            for name in self.parameters(stack)
+            if name not in parameters
+        ]
+        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        made = self._change_set(
+            stack, ChangeSetType="UPDATE", UsePreviousTemplate=True, Parameters=[*kept, *given]
+        )
+        return self._described(stack, made, exists=True)
+
+    def _change_set(self, stack: str, **asked: Any) -> str:
         made = self.aws.call(
             "cloudformation",
             "create_change_set",
             StackName=stack,
-            ChangeSetName=name,
-            ChangeSetType="UPDATE" if exists else "CREATE",
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            ChangeSetName=f"gbg-{uuid.uuid4().hex[:12]}",
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            **asked,
         )
-        return self._described(stack, made["Id"], exists)
+        return str(made["Id"])
 
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
         """Do what the plan says; yields events as they happen. Raises StackFailed.
@@ -125,6 +148,11 @@ class Stacks:
         """Raises NotThere."""
         found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def parameters(self, stack: str) -> dict[str, str]:
+        """The values that the stack was given or took by default. Raises NotThere."""
+        found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
+        return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
 
     def resources(self, stack: str) -> list[StackEvent]:
         """Every resource with its present status, as the latest event on it."""
