@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from gbg_lib.errors import MisuseError, ParameterError
+from gbg_lib.jobs import window
 
 BASE, SEED, PIPELINE, RELEASE = "01", "02", "03", "04"
-EVERY = (BASE, SEED, PIPELINE, RELEASE)
+REBAKE, TIMED_RELEASE = "rebake", "timed_release"
+JOBS = (REBAKE, TIMED_RELEASE)
+"""runbooks in runbooks/jobs/, which schedulers start"""
+EVERY = (BASE, SEED, PIPELINE, RELEASE, *JOBS)
 INJECTED = "# Parameters"
 """first line of the cell that papermill puts in"""
 
@@ -59,11 +63,31 @@ class Parameters(BaseModel):
         5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
     )
     application_folder: str = _parameter("", "what is pushed; empty takes the sample application", [SEED])
-    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE])
+    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, TIMED_RELEASE])
     execution_id: str = _parameter(
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
     )
-    release_minutes: int = _parameter(90, "time limit of a release, in minutes", [RELEASE], ge=1, le=1440)
+    release_minutes: int = _parameter(
+        90, "time limit of a release, in minutes", [RELEASE, *JOBS], ge=1, le=1440
+    )
+    window: str = _parameter(
+        "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS
+    )
+    patch_release: str = _parameter(
+        "",
+        "Amazon Linux release to rebake on, also when it is not newer; empty takes the newest",
+        [REBAKE],
+        pattern=r"^(2023\.\d+\.\d{8})?$",
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        try:
+            window.parse(text)
+        except ParameterError as error:
+            raise ValueError(f"{error.what}; {error.try_this}") from error
+        return text
 
     @classmethod
     def from_cell(cls, namespace: Mapping[str, Any]) -> Parameters:

@@ -23,6 +23,8 @@ from gbg_lib.errors import MisuseError, ParameterError, RunFailed
 from gbg_lib.parameters import Parameters, checked, names_set, runbooks_of
 
 KERNEL = "python3"
+JOBS_FOLDER = "jobs"
+"""below the runbooks: those that schedulers start"""
 PAGES = Path(__file__).resolve().parent / "pages"
 """nbconvert's templates of ours"""
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,9 +57,13 @@ def find_runbook(folder: Path, word: str) -> Path:
         number, _, name = path.stem.partition("_")
         if wanted in (number, str(int(number)), name, path.stem, name.replace("_", "-")):
             return path
+    jobs = sorted((folder / JOBS_FOLDER).glob("*.ipynb"))
+    for path in jobs:
+        if wanted.replace("-", "_") == path.stem:
+            return path
     if Path(word).is_file():
         return Path(word)
-    names = ", ".join(path.stem for path in known)
+    names = ", ".join(path.stem for path in [*known, *jobs])
     raise MisuseError("runbook", f"there is no runbook {word!r}", f"one of {names}")
 
 

@@ -3,6 +3,7 @@
 Every view leaves a static form in a saved notebook.
 """
 
+from gbg_lib.views.facts import facts_table
 from gbg_lib.views.live import show_release, show_stack
 from gbg_lib.views.stages import stages_picture
 from gbg_lib.views.tables import (
@@ -19,6 +20,7 @@ from gbg_lib.views.tables import (
 __all__ = [
     "actions_table",
     "checks_table",
+    "facts_table",
     "fleets_table",
     "lifecycle_table",
     "outputs_table",

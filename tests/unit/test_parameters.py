@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from gbg_lib.errors import MisuseError, ParameterError
-from gbg_lib.parameters import EVERY, Parameters, load_file, names_for, parameters_cell, parse_assignments
+from gbg_lib.parameters import EVERY, JOBS, Parameters, load_file, names_for, parameters_cell, parse_assignments
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -59,7 +59,7 @@ def test_a_missing_file_is_misuse(tmp_path: Path) -> None:
         load_file(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "parameters").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "parameters").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_kept_file_fits_the_schema(path: Path) -> None:
     assert load_file(path)
 
@@ -69,6 +69,14 @@ def test_a_runbooks_parameters_cell_is_the_schemas(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert [cell.source for cell in cells] == [parameters_cell(path.stem[:2])]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_jobs_parameters_cell_is_the_schemas(name: str) -> None:
+    notebook = nbformat.read(ROOT / "runbooks" / "jobs" / f"{name}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.source for cell in cells] == [parameters_cell(name)]
+    assert set(load_file(ROOT / "parameters" / "jobs" / f"{name}.yaml")) <= set(names_for(name))
 
 
 @pytest.mark.parametrize(
