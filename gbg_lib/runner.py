@@ -30,6 +30,7 @@ PAGES = Path(__file__).resolve().parent / "pages"
 ROOT = Path(__file__).resolve().parent.parent
 """where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_loading: list[Thread] = []
 Progress = Callable[[int, int, str], None]
 """cell number, number of cells, the heading it stands under"""
 
@@ -90,7 +91,9 @@ def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = 
 def prepare() -> None:
     """Load, while the caller does something else, what runs need: a process that forks kernels, papermill."""
     kernels.prepare()
-    Thread(target=_load, name="loading papermill", daemon=True).start()
+    if not _loading:
+        _loading.append(Thread(target=_load, name="loading papermill", daemon=True))
+        _loading[0].start()
 
 
 def _load() -> None:
@@ -119,6 +122,8 @@ def require_read(paths: Iterable[Path], names: Iterable[str]) -> None:
 
 def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress) -> RunFailed | None:
     """Why it failed, if it did."""
+    for thread in _loading:  # two threads that import the same packages trip over each other
+        thread.join()
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 

@@ -8,7 +8,15 @@ import nbformat
 import pytest
 
 from gbg_lib.errors import MisuseError, ParameterError
-from gbg_lib.parameters import EVERY, JOBS, Parameters, load_file, names_for, parameters_cell, parse_assignments
+from gbg_lib.parameters import (
+    EVERY,
+    JOBS,
+    Parameters,
+    load_file,
+    names_for,
+    parameters_cell,
+    parse_assignments,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 
