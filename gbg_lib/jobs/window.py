@@ -75,13 +75,13 @@ def _window(text: str) -> Window:
     found = FORM.fullmatch(text)
     if found is None:
         raise _refused(text, "it is not `days begin-end zone`")
-    begin, end = (_time(text, found[name]) for name in ("begin", "end"))
+    begin, end = (time_of(text, found[name]) for name in ("begin", "end"))
     if begin == end:
         raise _refused(text, "it begins when it ends")
-    return Window(_days(text, found["days"]), begin, end, _zone(text, found["zone"] or "UTC"))
+    return Window(days_of(text, found["days"]), begin, end, zone_of(text, found["zone"] or "UTC"))
 
 
-def _days(text: str, words: str) -> frozenset[int]:
+def days_of(text: str, words: str) -> frozenset[int]:
     if words == "daily":
         return frozenset(range(7))
     days: set[int] = set()
@@ -94,14 +94,14 @@ def _days(text: str, words: str) -> frozenset[int]:
     return frozenset(days)
 
 
-def _time(text: str, word: str) -> time:
+def time_of(text: str, word: str) -> time:
     try:
         return time.fromisoformat(word)
     except ValueError as error:
         raise _refused(text, f"{word} is no time of day") from error
 
 
-def _zone(text: str, name: str) -> ZoneInfo:
+def zone_of(text: str, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -110,4 +110,4 @@ def _zone(text: str, name: str) -> ZoneInfo:
 
 def _refused(text: str, what: str) -> ParameterError:
     days = ", ".join(DAYS)
-    return ParameterError(f"window {text!r}", what, f"write `{EXAMPLE}`; days are {days}, or `daily`")
+    return ParameterError(repr(text), what, f"such as `{EXAMPLE}`; days are {days}, or `daily`")

@@ -1,0 +1,102 @@
+"""`gbg schedule`: a runbook that runs by itself, as a cron line or a systemd timer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gbg_cli.places import ROOT, RUNBOOKS, runs
+from gbg_cli.terminal import FAILURE, errors_shown, out, show_error
+from gbg_lib.errors import MisuseError
+from gbg_lib.parameters import load_file
+from gbg_lib.runner import find_runbook
+from gbg_lib.scheduling import crontab, hours, systemd
+from gbg_lib.scheduling.scheduled import PATH, Scheduled
+
+TAKEN = ("GBG_HOME", "GBG_CACHE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+"""variables of this shell that the scheduled run gets too, when they are set"""
+
+
+@click.command()
+@click.argument("runbook")
+@click.option(
+    "-f", "--file", "file", type=click.Path(path_type=Path), help="Parameters file; needed to make one."
+)
+@click.option("--at", metavar="HOUR", help="When: `Mon-Thu 20:00 Europe/Berlin`, `daily 03:30`.")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["cron", "systemd"]),
+    default="systemd",
+    show_default=True,
+    help="For which scheduler.",
+)
+@click.option("--name", default="", help="Name of the schedule; by default the parameters file's.")
+@click.option("--catch-up", is_flag=True, help="Make good an hour at which the machine was off (systemd).")
+@click.option("--install", is_flag=True, help="Put it in place; by default it is only printed.")
+@click.option("--remove", is_flag=True, help="Take the schedule of this name away.")
+def schedule(
+    runbook: str,
+    file: Path | None,
+    at: str | None,
+    kind: str,
+    name: str,
+    catch_up: bool,
+    install: bool,
+    remove: bool,
+) -> None:
+    """Print or install a schedule for a runbook."""
+    with errors_shown():
+        path = find_runbook(RUNBOOKS, runbook)
+        called = name or (file.stem if file else path.stem).replace("_", "-")
+        if remove:
+            _remove(called, kind)
+            return
+        if file is None or at is None:
+            raise MisuseError(
+                "schedule", "it needs a parameters file and an hour", "-f FILE --at 'daily 03:30'"
+            )
+        when = hours.parse(at)
+        load_file(file)
+        job = _job(called, runbook, file)
+        if kind == "cron":
+            _cron(job, when, install=install)
+        else:
+            _systemd(job, when, catch_up=catch_up, install=install)
+
+
+def _job(name: str, runbook: str, file: Path) -> Scheduled:
+    taken = {name: os.environ[name] for name in TAKEN if os.environ.get(name)}
+    return Scheduled(
+        name,
+        (str(ROOT / "gbg"), "run", runbook, "-f", str(file.resolve())),
+        ROOT,
+        {"PATH": PATH, "GBG_RUNS": str(runs().resolve()), **taken},
+    )
+
+
+def _cron(job: Scheduled, when: hours.Hours, *, install: bool) -> None:
+    click.echo(crontab.line(job, when))
+    if install:
+        crontab.install(job, when)
+        undo = f"gbg schedule {job.words[2]} --name {job.name} --as cron --remove"
+        out.print(f"it is in the crontab; to undo: {undo}")
+
+
+def _systemd(job: Scheduled, when: hours.Hours, *, catch_up: bool, install: bool) -> None:
+    for name, text in systemd.units(job, when, catch_up=catch_up).items():
+        click.echo(f"# {name}\n{text}")
+    if install:
+        for path in systemd.install(job, when, catch_up=catch_up):
+            out.print(f"written: {path}")
+
+
+def _remove(name: str, kind: str) -> None:
+    there = crontab.remove(name) if kind == "cron" else systemd.remove(name)
+    if not there:
+        show_error("schedule", f"there is none named {name} ({kind})", "name it as it was made: --name, --as")
+        sys.exit(FAILURE)
+    out.print(f"schedule {name} is gone")
