@@ -59,8 +59,11 @@ class FakePipeline:
 
     def __init__(self) -> None:
         self.answers: dict[str, dict[str, Any]] = {}
+        self.refuses_success: ClientError | None = None
 
     def put_job_success_result(self, **given: Any) -> None:
+        if self.refuses_success:
+            raise self.refuses_success
         self._put(checked("codepipeline", "put_job_success_result", given))
 
     def put_job_failure_result(self, **given: Any) -> None:
@@ -78,6 +81,7 @@ class World:
         self.fleet = FakeFleet()
         self.pipeline = FakePipeline()
         self.now = NOON
+        self.broken: Exception | None = None
 
     def deliver(self, job: str, token: str | None = None, **data: Any) -> dict[str, Any]:
         """One invocation; the answer that the pipeline has for this job afterwards."""
@@ -91,9 +95,14 @@ class World:
                 **data,
             },
         }
-        fleet = Fleet(self.fleet, self.fleet, self.fleet, "gbg-app", "gbg-fleet")
-        run(event, self.pipeline, Bake(self.ssm, "gbg-bake"), fleet, self.now)
+        run(event, self.pipeline, self.prepare, self.now)
         return self.pipeline.answers[job]
+
+    def prepare(self) -> tuple[Bake, Fleet]:
+        if self.broken:
+            raise self.broken
+        fleet = Fleet(self.fleet, self.fleet, self.fleet, "gbg-app", "gbg-fleet")
+        return Bake(self.ssm, "gbg-bake"), fleet
 
     def start(self) -> str:
         token = self.deliver("job-1")["continuationToken"]
@@ -259,3 +268,13 @@ def test_no_secret_of_the_event_is_logged(world: World, caplog: pytest.LogCaptur
     world.deliver("job-3", "0" * 36)
     assert "job-3" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_what_goes_wrong_before_the_first_call_is_reported_too(world: World) -> None:
+    world.broken = KeyError("BAKE_DOCUMENT")
+    assert world.deliver("job-1")["failureDetails"]["message"] == "KeyError: 'BAKE_DOCUMENT'"
+
+
+def test_a_result_that_the_pipeline_does_not_take_is_a_failure(world: World) -> None:
+    world.pipeline.refuses_success = error("ValidationException")
+    assert "ValidationException" in world.deliver("job-1")["failureDetails"]["message"]

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -205,27 +205,37 @@ def failure(error: Exception) -> dict[str, str]:
     return details | ({"externalExecutionId": notes[0]} if notes else {})
 
 
-def run(job: Mapping[str, Any], codepipeline: Any, bake: Bake, fleet: Fleet, now: datetime) -> None:
+def run(
+    job: Mapping[str, Any], codepipeline: Any, prepare: Callable[[], tuple[Bake, Fleet]], now: datetime
+) -> None:
     """Act and report. The event holds credentials: nothing of it but the job's id is logged."""
     try:
-        try:
-            result = act(job, bake, fleet, now)
-        except Exception as error:
-            log.exception("job %s failed", job["id"])
-            codepipeline.put_job_failure_result(jobId=job["id"], failureDetails=failure(error))
-        else:
-            log.info("job %s: %s", job["id"], result["executionDetails"]["summary"])
-            codepipeline.put_job_success_result(jobId=job["id"], **result)
+        result = act(job, *prepare(), now)
+        codepipeline.put_job_success_result(jobId=job["id"], **result)
+        log.info("job %s: %s", job["id"], result["executionDetails"]["summary"])
     except codepipeline.exceptions.InvalidJobStateException:
         log.warning("job %s has its answer already", job["id"])
+    except Exception as error:
+        log.exception("job %s failed", job["id"])
+        report_failure(job["id"], codepipeline, error)
+
+
+def report_failure(job_id: str, codepipeline: Any, error: Exception) -> None:
+    try:
+        codepipeline.put_job_failure_result(jobId=job_id, failureDetails=failure(error))
+    except codepipeline.exceptions.InvalidJobStateException:
+        log.warning("job %s has its answer already", job_id)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
     retries = Config(retries={"mode": "adaptive", "max_attempts": 8})
-    ssm, codedeploy, autoscaling, ec2, codepipeline = (
-        boto3.client(name, config=retries)
-        for name in ("ssm", "codedeploy", "autoscaling", "ec2", "codepipeline")
-    )
-    fleet = Fleet(codedeploy, autoscaling, ec2, os.environ["APPLICATION"], os.environ["DEPLOYMENT_GROUP"])
-    bake = Bake(ssm, os.environ["BAKE_DOCUMENT"])
-    run(event["CodePipeline.job"], codepipeline, bake, fleet, datetime.now(UTC))
+
+    def prepare() -> tuple[Bake, Fleet]:
+        ssm, codedeploy, autoscaling, ec2 = (
+            boto3.client(name, config=retries) for name in ("ssm", "codedeploy", "autoscaling", "ec2")
+        )
+        fleet = Fleet(codedeploy, autoscaling, ec2, os.environ["APPLICATION"], os.environ["DEPLOYMENT_GROUP"])
+        return Bake(ssm, os.environ["BAKE_DOCUMENT"]), fleet
+
+    codepipeline = boto3.client("codepipeline", config=retries)
+    run(event["CodePipeline.job"], codepipeline, prepare, datetime.now(UTC))
