@@ -237,6 +237,7 @@ class TestBake:
         assert STEPS["putParameter"]["isEnd"] and STEPS["failBake"]["isEnd"]
         for name in CLEANING_UP[:-1]:
             assert STEPS[name]["onFailure"] == "step:failBake"
+            assert STEPS[name]["maxAttempts"] == 3
             assert "isEnd" not in STEPS[name]
         last = STEPS["failBake"]
         assert last["action"] == "aws:assertAwsResourceProperty"
