@@ -24,6 +24,7 @@ from gbg_lib.parameters import Parameters
 SANDBOX_PROFILE = "gbg-sandbox"
 SANDBOX_POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
+MINUTE_SECONDS = 60.0
 CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, user_agent_extra="golden-blue-green")
 
 REFUSED = frozenset(
@@ -42,7 +43,8 @@ MISSING_WORDS = ("NotFound", "NotExist", "DoesNotExist", "NoSuch", "does not exi
 class Aws:
     """Calls to AWS under one session.
 
-    `poll_seconds` is how long to wait between two looks at something that changes.
+    `poll_seconds` is how long to wait between two looks at something that changes; `minute_seconds` is how many
+    seconds pass here while AWS counts a minute of its own waits (a sandbox hurries them).
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Aws:
         session: boto3.session.Session,
         *,
         poll_seconds: float,
+        minute_seconds: float = MINUTE_SECONDS,
         profile: str = "",
         endpoint_url: str | None = None,
         environment: Mapping[str, str] | None = None,
@@ -57,6 +60,7 @@ class Aws:
         self.session = session
         self.endpoint_url = endpoint_url
         self.poll_seconds = poll_seconds
+        self.minute_seconds = minute_seconds
         self.profile = profile
         self.environment = dict(environment or {})
         """what other programs (git) need in their environment to use the same profile"""
@@ -145,6 +149,7 @@ def _open_sandbox() -> Aws:
     return Aws(
         boto3.session.Session(botocore_session=core, region_name=told["region"]),
         poll_seconds=SANDBOX_POLL_SECONDS,
+        minute_seconds=float(told.get("gbg_minute_seconds", MINUTE_SECONDS)),
         profile=SANDBOX_PROFILE,
         endpoint_url=told["endpoint_url"],
         environment={

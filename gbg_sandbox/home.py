@@ -184,6 +184,7 @@ class Home:
         self.config_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.config_file.write_text(
             f"[profile {PROFILE}]\nregion = {cloud.region}\nendpoint_url = {cloud.endpoint_url}\n"
+            f"gbg_minute_seconds = {cloud.clock.real_seconds(60)}\n"
             "output = json\ncli_pager =\ns3 =\n    addressing_style = path\n    signature_version = s3v4\n"
         )
         self.credentials_file.touch(mode=0o600)
