@@ -51,7 +51,7 @@ class Parameters(BaseModel):
     )
     instance_type: str = _parameter("t3.small", "EC2 instance type of fleet and builder (x86_64)", [BASE])
     instance_count: int = _parameter(
-        2, "instances in the fleet; it may grow to twice as many under load", [BASE], ge=1, le=100
+        2, "instances in the fleet; it may grow to twice as many under load", [BASE], ge=1, le=50
     )
     os_release: str = _parameter(
         "2023.12.20260710",
@@ -62,7 +62,9 @@ class Parameters(BaseModel):
     termination_wait_minutes: int = _parameter(
         5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
     )
-    application_folder: str = _parameter("", "what is pushed; empty takes the sample application", [SEED])
+    application_folder: str = _parameter(
+        "", "what is pushed, counted from this project's folder; empty takes the sample application", [SEED]
+    )
     branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, TIMED_RELEASE])
     execution_id: str = _parameter(
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]

@@ -22,6 +22,7 @@ from gbg_lib.waiting import wait_until
 
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile"})
 HEALTHY_SECONDS = 600
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Step:
@@ -105,7 +106,7 @@ class SeedRepository(Step):
 
     @property
     def folder(self) -> Path:
-        return Path(self.parameters.application_folder or blueprint.APPLICATION).resolve()
+        return (ROOT / (self.parameters.application_folder or blueprint.APPLICATION)).resolve()
 
     def plan(self) -> SeedPlan:
         return self.repository.plan_seed(self.folder)
