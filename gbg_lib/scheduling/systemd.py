@@ -26,13 +26,12 @@ StartLimitIntervalSec=2h
 StartLimitBurst=12
 
 [Service]
-Type=oneshot
+Type=exec
 WorkingDirectory={folder}
 {environment}ExecStart={command}
 SuccessExitStatus=3 4
 RestartForceExitStatus=5
 RestartSec=10min
-TimeoutStartSec=infinity
 KillMode=mixed
 TimeoutStopSec=5min
 """
@@ -59,7 +58,7 @@ def units(job: Scheduled, hours: Hours, *, catch_up: bool = False) -> dict[str, 
         name=job.name,
         folder=str(job.folder).replace("%", "%%"),
         environment="".join(environment),
-        command=" ".join(_quoted(word, command=True) for word in job.words),
+        command=" ".join(_quoted(word, command=True) for word in _startable(job.words)),
     )
     timer = TIMER.format(name=job.name, calendar=hours.calendar, persistent=str(catch_up).lower())
     return {f"gbg-{job.name}.service": service, f"gbg-{job.name}.timer": timer}
@@ -105,6 +104,13 @@ def _systemctl(*words: str) -> None:
     done = subprocess.run([program, *scope, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise GbgError(f"systemctl {' '.join(words)}", done.stderr.strip(), "is systemd the init here?")
+
+
+def _startable(words: tuple[str, ...]) -> tuple[str, ...]:
+    """systemd takes no quote and no backslash in a program's path, however escaped; a shell does."""
+    if re.search(r"[\"'\\]", words[0]):
+        return ("/bin/sh", "-c", 'exec "$0" "$@"', *words)
+    return words
 
 
 def _quoted(word: str, *, command: bool = False) -> str:

@@ -143,7 +143,7 @@ def test_systemd_reads_the_units(job: Scheduled, tmp_path: Path) -> None:
     ours = [line for line in done.stderr.splitlines() if "gbg-odd" in line]
     assert ours == [], done.stderr
     service = folder / "gbg-odd.service"
-    service.write_text(service.read_text().replace("Type=oneshot", "Tpye=oneshot"))
+    service.write_text(service.read_text().replace("Type=exec", "Tpye=exec"))
     done = subprocess.run([program, "verify", *files], capture_output=True, text=True, check=False)
     assert "Tpye" in done.stderr
 
