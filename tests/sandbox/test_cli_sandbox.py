@@ -166,7 +166,9 @@ def test_a_sandbox_that_died_is_told_and_cleaned_up(tmp_path: Path, monkeypatch:
         "sandbox: it has died",
         f"  try: read {home}/sandbox.log, then `gbg up`",
     ]
-    assert json.loads(gbg(home, "status", "--json").stdout) == {"up": False, "reason": "it has died"}
+    told = json.loads(gbg(home, "status", "--json").stdout)
+    assert (told["up"], told["reason"]) == (False, "it has died")
+    assert (told["endpoint_url"], told["stacks"], told["processes"]) == (None, {}, {})
 
     done = gbg(home, "down")
     assert done.returncode == 0
