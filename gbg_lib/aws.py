@@ -43,8 +43,8 @@ MISSING_WORDS = ("NotFound", "NotExist", "DoesNotExist", "NoSuch", "does not exi
 class Aws:
     """Calls to AWS under one session.
 
-    `poll_seconds` is how long to wait between two looks at something that changes; `minute_seconds` is how many
-    seconds pass here while AWS counts a minute of its own waits (a sandbox hurries them).
+    `poll_seconds` is how long to wait between two looks at something that changes; `minute_seconds` is how
+    many seconds pass here while AWS counts a minute of its own waits (a sandbox hurries them).
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Parameters(BaseModel):
         5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
     )
     application_folder: str = _parameter(
-        "", "what is pushed, counted from this project's folder; empty takes the sample application", [SEED]
+        "", "folder to push, relative to this project's; empty takes the sample application", [SEED]
     )
     branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, TIMED_RELEASE])
     execution_id: str = _parameter(
