@@ -59,7 +59,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (
             ["run", "1", "-p", "instance_count=many"],
             "-p: instance_count='many': input should be a valid integer",
-            "instance_count is a whole number from 1 to 100",
+            "instance_count is a whole number from 1 to 50",
         ),
         (["run", "1", "-p", "instance_count"], "'instance_count' has no '='", "write -p name=value"),
         (["run", "3", "-p", "vpc_cidr=10.0.0.0/16"], "no runbook of this run reads vpc_cidr", "read by 01"),
