@@ -1,4 +1,4 @@
-"""The one door to AWS: sessions, retries, translated errors, a count of requests.
+"""The one door to AWS: sessions, retries, translated errors, a count of requests, listeners to all of them.
 
 Nothing else imports boto3. A dict from AWS travels no further than the function that asked for it.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import collections
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
 from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError
+from gbg_lib.exchange import Exchange, Listener
 from gbg_lib.parameters import Parameters
 
 SANDBOX_PROFILE = "gbg-sandbox"
@@ -65,6 +67,8 @@ class Aws:
         self.environment = dict(environment or {})
         """what other programs (git) need in their environment to use the same profile"""
         self.requests: collections.Counter[str] = collections.Counter()
+        self.listeners: list[Listener] = []
+        """told of every request when its answer is there"""
         self._clients: dict[str, Any] = {}
 
     @property
@@ -73,25 +77,38 @@ class Aws:
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """One request. Raises AccessRefused, NotThere or AwsError."""
-        self.requests[service] += 1
-        try:
-            answer: dict[str, Any] = getattr(self._client(service), operation)(**params)
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, f"{service}:{operation}") from error
-        return answer
+        client = self._client(service)
+        return self._asked(service, operation, params, lambda: getattr(client, operation)(**params)) or {}
 
     def pages(self, service: str, operation: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item below `key`, page after page."""
         client = self._client(service)
+        if not client.can_paginate(operation):
+            yield from self.call(service, operation, **params).get(key, [])
+            return
+        pages = iter(client.get_paginator(operation).paginate(**params))
+        while (page := self._asked(service, operation, params, lambda: next(pages, None))) is not None:
+            yield from page.get(key, [])
+
+    def _asked(
+        self, service: str, operation: str, params: Mapping[str, Any], ask: Callable[[], Any]
+    ) -> dict[str, Any] | None:
+        """AWS's answer, told to the listeners as an error is; None when there was nothing more to ask for."""
+        started, began = datetime.now(UTC), time.monotonic()
+        answer: dict[str, Any] | None = None
+        said = ""
         try:
-            if not client.can_paginate(operation):
-                yield from self.call(service, operation, **params).get(key, [])
-                return
-            for page in client.get_paginator(operation).paginate(**params):
-                self.requests[service] += 1
-                yield from page.get(key, [])
+            answer = ask()
         except (ClientError, BotoCoreError) as error:
+            said = str(error)
             raise translated(error, f"{service}:{operation}") from error
+        finally:
+            if said or answer is not None:
+                self.requests[service] += 1
+                seconds = time.monotonic() - began
+                for listener in self.listeners:
+                    listener(Exchange(service, operation, params, started, seconds, answer or {}, said))
+        return answer
 
     def account(self) -> str:
         return str(self.call("sts", "get_caller_identity")["Account"])

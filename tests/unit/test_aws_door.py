@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from gbg_lib.aws import open_aws, translated
 from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError, TimedOut
+from gbg_lib.exchange import Exchange
 from gbg_lib.parameters import Parameters
 from gbg_lib.waiting import wait_until
 from tests.unit.aws_fakes import connected, refusal
@@ -50,12 +52,46 @@ class FakeCodeCommit:
         raise refusal("BranchDoesNotExistException", "no such branch")
 
 
+def test_listeners_hear_every_page_and_every_error() -> None:
+    aws = connected(codecommit=FakeCodeCommit())
+    heard: list[Exchange] = []
+    aws.listeners.append(heard.append)
+    list(aws.pages("codecommit", "list_branches", "branches", repositoryName="r"))
+    with pytest.raises(NotThere):
+        aws.call("codecommit", "get_branch", repositoryName="r", branchName="b")
+    assert [one.operation for one in heard] == ["list_branches", "list_branches", "get_branch"]
+    assert [one.reply.get("branches") for one in heard] == [["a", "b"], ["c"], None]
+    assert "no such branch" in heard[2].error and heard[2].reads
+    assert heard[2].command == "aws codecommit get-branch --repository-name r --branch-name b"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "command"),
+    [
+        ("codedeploy", "stop_deployment", {"deploymentId": "d-1", "autoRollbackEnabled": True},
+         "aws deploy stop-deployment --deployment-id d-1 --auto-rollback-enabled"),
+        ("ec2", "terminate_instances", {"InstanceIds": ["i-1", "i-2"], "DryRun": False},
+         "aws ec2 terminate-instances --instance-ids i-1 i-2 --no-dry-run"),
+        ("ssm", "put_parameter", {"Name": "/a", "Value": "it's", "Tags": [{"Key": "k", "Value": "v"}]},
+         """aws ssm put-parameter --name /a --value 'it'"'"'s' --tags '[{"Key":"k","Value":"v"}]'"""),
+        ("cloudformation", "create_change_set", {"StackName": "s", "TemplateBody": "x" * 500},
+         "aws cloudformation create-change-set --stack-name s --template-body file://template-body"),
+    ],
+)  # fmt: skip
+def test_a_request_reads_as_a_line_for_the_aws_command(
+    service: str, operation: str, params: dict[str, Any], command: str
+) -> None:
+    made = Exchange(service, operation, params, datetime.now(UTC), 0.1)
+    assert made.command == command and not made.reads
+
+
 def test_pages_are_followed_and_requests_counted() -> None:
     aws = connected(codecommit=FakeCodeCommit())
     found = aws.pages("codecommit", "list_branches", "branches", repositoryName="r")
     assert [str(name) for name in found] == ["a", "b", "c"]
     with pytest.raises(NotThere) as missing:
         aws.call("codecommit", "get_branch", repositoryName="r", branchName="b")
+    assert aws.requests == {"codecommit": 3}
     assert missing.value.where == "codecommit:get_branch"
     assert missing.value.__cause__ is not None
     assert aws.requests["codecommit"] == 3
