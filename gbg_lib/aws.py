@@ -19,8 +19,16 @@ from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
-from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError
-from gbg_lib.exchange import Exchange, Listener
+from gbg_lib.errors import (
+    AccessRefused,
+    AwsError,
+    Explained,
+    GateRefused,
+    GbgError,
+    NotThere,
+    ParameterError,
+)
+from gbg_lib.exchange import Exchange, Listener, command, reads
 from gbg_lib.parameters import Parameters
 
 SANDBOX_PROFILE = "gbg-sandbox"
@@ -29,6 +37,8 @@ AWS_POLL_SECONDS = 5.0
 MINUTE_SECONDS = 60.0
 CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, user_agent_extra="golden-blue-green")
 
+PLANS = frozenset({"create_change_set", "delete_change_set"})
+"""what a plan is made with; it changes nothing that runs"""
 REFUSED = frozenset(
     {
         "AccessDenied",
@@ -55,6 +65,8 @@ class Aws:
         *,
         poll_seconds: float,
         minute_seconds: float = MINUTE_SECONDS,
+        explains: bool = False,
+        acknowledged: bool = True,
         profile: str = "",
         endpoint_url: str | None = None,
         environment: Mapping[str, str] | None = None,
@@ -63,6 +75,10 @@ class Aws:
         self.endpoint_url = endpoint_url
         self.poll_seconds = poll_seconds
         self.minute_seconds = minute_seconds
+        self.explains = explains
+        """whether a change is told instead of made"""
+        self.acknowledged = acknowledged
+        """whether changes are wanted; where that is asked for, a plan is to be read first"""
         self.profile = profile
         self.environment = dict(environment or {})
         """what other programs (git) need in their environment to use the same profile"""
@@ -76,9 +92,25 @@ class Aws:
         return str(self.session.region_name)
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
-        """One request. Raises AccessRefused, NotThere or AwsError."""
+        """One request. Raises AccessRefused, NotThere or AwsError; for a change also what `acts` raises."""
+        if not reads(operation) and (self.explains or operation not in PLANS):
+            self.acts(command(service, operation, params))
         client = self._client(service)
         return self._asked(service, operation, params, lambda: getattr(client, operation)(**params)) or {}
+
+    def acts(self, command: str) -> None:
+        """Said before anything is changed, with the command that would do it.
+
+        Raises Explained where changes are only told, GateRefused where nobody acknowledged the plan.
+        """
+        if self.explains:
+            raise Explained("explain", f"nothing was done; it would be: {command}", "-p explain=false")
+        if not self.acknowledged:
+            raise GateRefused(
+                f"account {self.account()}, {self.region}",
+                f"the plan is not acknowledged; next would be: {command}",
+                "read the plan above, then set acknowledged (headless: -p acknowledged=true)",
+            )
 
     def pages(self, service: str, operation: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item below `key`, page after page."""
@@ -134,7 +166,7 @@ class Aws:
 def open_aws(parameters: Parameters) -> Aws:
     """The only place that asks which cloud it is. Raises AccessRefused when there is no way in."""
     if parameters.cloud == "sandbox":
-        return _open_sandbox()
+        return _open_sandbox(explains=parameters.explain)
     try:
         session = boto3.session.Session(
             profile_name=parameters.profile or None, region_name=parameters.region
@@ -143,7 +175,13 @@ def open_aws(parameters: Parameters) -> Aws:
         raise ParameterError(
             "profile", str(error), "`aws configure list-profiles` names those there are"
         ) from error
-    return Aws(session, poll_seconds=AWS_POLL_SECONDS, profile=parameters.profile)
+    return Aws(
+        session,
+        poll_seconds=AWS_POLL_SECONDS,
+        profile=parameters.profile,
+        explains=parameters.explain,
+        acknowledged=parameters.acknowledged,
+    )
 
 
 def sandbox_files() -> tuple[Path, Path]:
@@ -152,7 +190,7 @@ def sandbox_files() -> tuple[Path, Path]:
     return home / "aws" / "config", home / "aws" / "credentials"
 
 
-def _open_sandbox() -> Aws:
+def _open_sandbox(*, explains: bool) -> Aws:
     """Region and address come from the profile alone: variables of the shell would win over it."""
     config, credentials = sandbox_files()
     if not config.exists():
@@ -166,6 +204,7 @@ def _open_sandbox() -> Aws:
     return Aws(
         boto3.session.Session(botocore_session=core, region_name=told["region"]),
         poll_seconds=SANDBOX_POLL_SECONDS,
+        explains=explains,
         minute_seconds=float(told.get("gbg_minute_seconds", MINUTE_SECONDS)),
         profile=SANDBOX_PROFILE,
         endpoint_url=told["endpoint_url"],

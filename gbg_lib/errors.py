@@ -56,6 +56,10 @@ class GateRefused(GbgError):
     """A gate is shut: what was asked for may not be done now."""
 
 
+class Explained(GbgError):
+    """A change was only told, as was asked for: nothing was done."""
+
+
 class TimedOut(GbgError):
     """Something took longer than it may."""
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from botocore import xform_name
 
-READS = ("describe_", "get_", "list_", "batch_get_", "lookup_", "head_", "simulate_", "validate_")
+READS = (
+    *("describe_", "get_", "list_", "batch_get_", "lookup_", "filter_", "head_", "detect_"),
+    *("simulate_", "validate_", "assume_role"),
+)
 """how the operations begin that change nothing"""
 CLI_NAMES = {"codedeploy": "deploy", "s3": "s3api"}
 """services that the aws command calls otherwise: https://docs.aws.amazon.com/cli/latest/reference/"""
@@ -39,11 +42,8 @@ class Exchange:
 
     @property
     def command(self) -> str:
-        """The same request as a line for the aws command; a long value is a file that holds it."""
-        words = ["aws", CLI_NAMES.get(self.service, self.service), self.operation.replace("_", "-")]
-        for name, value in self.params.items():
-            words += _option(xform_name(name, "-"), value)
-        return " ".join(words)
+        """The same request for the aws command."""
+        return command(self.service, self.operation, self.params)
 
 
 Listener = Callable[[Exchange], None]
@@ -52,6 +52,14 @@ Listener = Callable[[Exchange], None]
 def reads(operation: str) -> bool:
     """Whether an operation, named as in boto3, only looks."""
     return operation.startswith(READS)
+
+
+def command(service: str, operation: str, params: Mapping[str, Any]) -> str:
+    """A request as a line for the aws command; a value too long for one is a file that holds it."""
+    words = ["aws", CLI_NAMES.get(service, service), operation.replace("_", "-")]
+    for name, value in params.items():
+        words += _option(xform_name(name, "-"), value)
+    return " ".join(words)
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -46,6 +46,10 @@ class Parameters(BaseModel):
     )
     region: str = _parameter("us-east-1", "AWS Region", EVERY, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     profile: str = _parameter("", "AWS profile; empty takes the default (the sandbox has its own)", EVERY)
+    explain: bool = _parameter(False, "show what would be done, and do nothing", EVERY)
+    acknowledged: bool = _parameter(
+        False, "on AWS: the plan was read and is wanted; without it nothing is changed there", EVERY
+    )
     vpc_cidr: str = _parameter(
         "10.0.0.0/16", "address range of the VPC", [BASE], pattern=r"^\d{1,3}(\.\d{1,3}){3}/(1[6-9]|2[0-4])$"
     )
@@ -201,7 +205,7 @@ def kind(field: FieldInfo) -> str:
     choices = get_args(field.annotation)
     if choices:
         return "one of " + ", ".join(map(str, choices))
-    name = {int: "a whole number", str: "text"}[field.annotation]  # type: ignore[index]
+    name = {int: "a whole number", bool: "true or false", str: "text"}[field.annotation]  # type: ignore[index]
     bounds = [f"{word} {getattr(item, attribute)}" for item in field.metadata for attribute, word in BOUNDS
               if getattr(item, attribute, None) is not None]  # fmt: skip
     return " ".join([name, *bounds])
@@ -211,6 +215,8 @@ BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"))
 
 
 def _typed(text: str, field: FieldInfo) -> Any:
+    if field.annotation is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
     if field.annotation is int:
         try:
             return int(text)

@@ -144,6 +144,7 @@ class Repository:
         if not self._git(work, "status", "--porcelain"):
             raise RepositoryError(f"repository {self.name}", "nothing has changed", "edit a file first")
         self._git(work, "commit", "-q", "-m", message)
+        self.aws.acts(f"git push {self.url} HEAD:refs/heads/{self.branch}")
         self._git(work, "push", "-q", self.url, f"HEAD:refs/heads/{self.branch}")
         return Commit(self._git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
 

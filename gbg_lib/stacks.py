@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Stacks:
     ) -> StackPlan:
         """What a change would do. Raises StackFailed for a template that CloudFormation refuses."""
         exists = self._exists(stack)
+        if self.aws.explains:
+            return self._expected(stack, template, parameters, exists)
         made = self._change_set(
             stack,
             ChangeSetType="UPDATE" if exists else "CREATE",
@@ -86,6 +89,18 @@ class Stacks:
             stack, ChangeSetType="UPDATE", UsePreviousTemplate=True, Parameters=[*kept, *given]
         )
         return self._described(stack, made, exists=True)
+
+    def _expected(self, stack: str, template: str, parameters: Mapping[str, str], exists: bool) -> StackPlan:
+        """What can be told without a change set, which would be a change itself."""
+        resources = json.loads(template)["Resources"]
+        if not exists:
+            changes = [ResourceChange("Add", name, one["Type"], "") for name, one in resources.items()]
+            return StackPlan(stack, "create", "it does not exist yet", tuple(changes))
+        kept = self.aws.call("cloudformation", "get_template", StackName=stack)["TemplateBody"]
+        same = kept == (json.loads(template) if isinstance(kept, Mapping) else template)
+        if same and self.parameters(stack).items() >= parameters.items():
+            return StackPlan(stack, "nothing", "it exists and equals template and parameters")
+        return StackPlan(stack, "update", "it exists and differs; a change set would tell in what")
 
     def _change_set(self, stack: str, **asked: Any) -> str:
         made = self.aws.call(

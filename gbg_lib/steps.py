@@ -20,7 +20,7 @@ from gbg_lib.repository import Commit, Repository, SeedPlan
 from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
-NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile"})
+NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
 HEALTHY_SECONDS = 600
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,16 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from gbg_lib.aws import open_aws, translated
-from gbg_lib.errors import AccessRefused, AwsError, GbgError, NotThere, ParameterError, TimedOut
+from gbg_lib.errors import (
+    AccessRefused,
+    AwsError,
+    Explained,
+    GateRefused,
+    GbgError,
+    NotThere,
+    ParameterError,
+    TimedOut,
+)
 from gbg_lib.exchange import Exchange
 from gbg_lib.parameters import Parameters
 from gbg_lib.waiting import wait_until
@@ -83,6 +92,49 @@ def test_a_request_reads_as_a_line_for_the_aws_command(
 ) -> None:
     made = Exchange(service, operation, params, datetime.now(UTC), 0.1)
     assert made.command == command and not made.reads
+
+
+class FakeDeploy:
+    """Counts what is changed."""
+
+    def __init__(self) -> None:
+        self.stopped: list[str] = []
+
+    def stop_deployment(self, **given: Any) -> dict[str, Any]:
+        self.stopped.append(given["deploymentId"])
+        return {"status": "Pending"}
+
+    def get_caller_identity(self, **given: Any) -> dict[str, Any]:
+        return {"Account": "210987654321"}
+
+
+def test_what_is_only_explained_is_told_as_a_command_and_not_done() -> None:
+    fake = FakeDeploy()
+    aws = connected(codedeploy=fake)
+    aws.explains = True
+    with pytest.raises(Explained, match="nothing was done; it would be: aws deploy stop-deployment"):
+        aws.call("codedeploy", "stop_deployment", deploymentId="d-1")
+    with pytest.raises(Explained, match="it would be: git push"):
+        aws.acts("git push")
+    assert fake.stopped == []
+
+
+def test_nothing_is_changed_before_the_plan_is_acknowledged() -> None:
+    fake = FakeDeploy()
+    aws = connected(codedeploy=fake, sts=fake)
+    aws.acknowledged = False
+    with pytest.raises(GateRefused, match="account 210987654321, us-east-1: the plan is not acknowledged"):
+        aws.call("codedeploy", "stop_deployment", deploymentId="d-1")
+    assert fake.stopped == []
+    aws.acknowledged = True
+    aws.call("codedeploy", "stop_deployment", deploymentId="d-1")
+    assert fake.stopped == ["d-1"]
+
+
+def test_on_aws_a_plan_is_to_be_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    assert not open_aws(Parameters(cloud="aws")).acknowledged
+    assert open_aws(Parameters(cloud="aws", acknowledged=True)).acknowledged
 
 
 def test_pages_are_followed_and_requests_counted() -> None:
