@@ -44,7 +44,7 @@ class Limits:
     drained_floor: float = 60
     provision_seconds: float = 3600
     provision_floor: float = 120
-    poll_real_seconds: float = 0.1
+    poll_real_seconds: float = 0.04
 
 
 class Host:

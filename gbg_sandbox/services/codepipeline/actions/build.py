@@ -14,7 +14,7 @@ from gbg_sandbox.services.codepipeline.state import Artifact
 
 LONGEST_AWS_SECONDS = 36 * 3600
 LONGEST_REAL_SECONDS = 36 * 3600
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.05
 
 
 def build(context: ActionContext) -> None:

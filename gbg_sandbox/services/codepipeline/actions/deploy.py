@@ -10,7 +10,7 @@ from typing import Any
 from gbg_sandbox.services.codepipeline.actions.context import ActionContext, ActionFailed
 
 LONGEST_AWS_SECONDS = 5 * 24 * 3600
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.05
 OVER = ("Succeeded", "Failed", "Stopped")
 
 

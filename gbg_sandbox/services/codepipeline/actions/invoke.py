@@ -18,7 +18,7 @@ from gbg_sandbox.services.codepipeline.state import Artifact
 
 REPLY_AWS_SECONDS = 20 * 60
 TOTAL_AWS_SECONDS = 24 * 3600
-BETWEEN_AWS_SECONDS = 30
+BETWEEN_AWS_SECONDS = 12
 LOOK_SECONDS = 0.05
 
 

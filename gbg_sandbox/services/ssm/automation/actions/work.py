@@ -22,7 +22,7 @@ SERVICE_PRINCIPAL = "ssm.amazonaws.com"
 GUIDE = "Please refer to Automation Service Troubleshooting Guide for more diagnosis details."
 REAL_FLOOR_SECONDS = 60
 """scaled limits are not cut below this (or below what the document says): a machine boots in real seconds"""
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.03
 FIRST_POLL_SECONDS = 0.01
 EXECUTING = "Execute/Cancelling action"
 
