@@ -14,8 +14,12 @@ class FakeGroups:
         self.golden: list[str] = []
 
     def describe_auto_scaling_groups(self, **given: Any) -> dict[str, Any]:
-        assert given["Filters"] == [{"Name": "tag:gbg:deployment", "Values": ["gbg"]}]
-        return {"AutoScalingGroups": [self._group(name) for name in self.groups]}
+        """Of the deployment, or those asked for by name; AWS leaves out a name that it doesn't know."""
+        asked = given.get("AutoScalingGroupNames")
+        if asked is None:
+            assert given["Filters"] == [{"Name": "tag:gbg:deployment", "Values": ["gbg"]}]
+        names = [name for name in self.groups if asked is None or name in asked]
+        return {"AutoScalingGroups": [self._group(name) for name in names]}
 
     def _group(self, name: str) -> dict[str, Any]:
         template = {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}}
