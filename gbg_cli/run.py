@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gbg_cli.places import PARAMETERS, RUNBOOKS, runs
+from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
 from gbg_cli.sandbox import ensure_up
-from gbg_cli.terminal import err, errors_shown, out
+from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
+from gbg_lib import outputs
+from gbg_lib.afterwards import Afterwards
 from gbg_lib.parameters import checked, load_file, parse_assignments
 from gbg_lib.runner import Run, find_runbook, prepare, require_read
 from gbg_lib.runner import run as run_runbook
@@ -22,17 +26,20 @@ from gbg_lib.runner import run as run_runbook
     "-f", "--file", "file", type=click.Path(path_type=Path), help="Parameters file of an environment."
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
-def run(runbooks: Sequence[str], file: Path | None, assignments: Sequence[str]) -> None:
+@click.option("--to", metavar="FOLDER|S3", help="Where runs are kept: a folder, or s3://bucket/prefix.")
+def run(runbooks: Sequence[str], file: Path | None, assignments: Sequence[str], to: str | None) -> None:
     """Run runbooks by number or name, one after the other."""
     with errors_shown():
         values = parameters(file, assignments)
+        afterwards = Afterwards(checked(values, "parameters"), _bucket(to))
         paths = [find_runbook(RUNBOOKS, word) for word in runbooks]
         require_read(paths, parse_assignments(assignments))
         prepare()
         if values.get("cloud", "sandbox") == "sandbox":
             ensure_up()
         for path in paths:
-            done = run_with_progress(path, values)
+            with told(afterwards):
+                done = run_with_progress(path, values, _folder(to), afterwards)
             out.print(f"{path.stem} done in {done.seconds:.0f} s: {shown(done.notebook)}")
 
 
@@ -43,14 +50,41 @@ def parameters(file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def run_with_progress(path: Path, values: dict[str, Any]) -> Run:
+@contextmanager
+def told(afterwards: Afterwards) -> Iterator[None]:
+    """Shows what of a run did not arrive, also when the run failed. Raises it when the outputs did not."""
+    try:
+        yield
+    finally:
+        for failure in afterwards.failures:
+            show_error(failure.where, failure.what, failure.try_this)
+    if afterwards.lost:
+        sys.exit(FAILURE)
+
+
+def _folder(to: str | None) -> Path:
+    return runs() if to is None or outputs.is_bucket(to) else Path(to)
+
+
+def _bucket(to: str | None) -> outputs.Bucket | None:
+    if to is None:
+        return bucket()
+    return outputs.parse(to) if outputs.is_bucket(to) else None
+
+
+def run_with_progress(
+    path: Path,
+    values: dict[str, Any],
+    folder: Path | None = None,
+    ended: Callable[[Path], None] = lambda _: None,
+) -> Run:
     """Run one runbook; tells on stderr which heading it is at."""
     with err.status(f"{path.stem}") as shown_status:
 
         def progress(cell: int, cells: int, heading: str) -> None:
             shown_status.update(f"{path.stem}: {heading} (cell {cell} of {cells})")
 
-        return run_runbook(path, values, runs(), progress)
+        return run_runbook(path, values, folder or runs(), progress, ended)
 
 
 def shown(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gbg_cli.places import ROOT, RUNBOOKS, runs
+from gbg_cli.places import ROOT, RUNBOOKS, bucket, runs
 from gbg_cli.terminal import FAILURE, errors_shown, out, show_error
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import load_file
@@ -74,8 +74,13 @@ def _job(name: str, runbook: str, file: Path) -> Scheduled:
         name,
         (str(ROOT / "gbg"), "run", runbook, "-f", str(file.resolve())),
         ROOT,
-        {"PATH": PATH, "GBG_RUNS": str(runs().resolve()), **taken},
+        {"PATH": PATH, "GBG_RUNS": _kept(), **taken},
     )
+
+
+def _kept() -> str:
+    told = bucket()
+    return told.address() if told else str(runs().resolve())
 
 
 def _cron(job: Scheduled, when: hours.Hours, *, install: bool) -> None:

@@ -64,6 +64,10 @@ class TimedOut(GbgError):
     """Something took longer than it may."""
 
 
+class NotDelivered(GbgError):
+    """A notification, or what a run made, did not arrive where it was to go."""
+
+
 class CheckFailed(GbgError):
     """A check after a step found the world different from what the step should have made."""
 

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.jobs import window
+from gbg_lib.notify import addresses
 
 BASE, SEED, PIPELINE, RELEASE = "01", "02", "03", "04"
 REBAKE, TIMED_RELEASE = "rebake", "timed_release"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/, which schedulers start"""
 EVERY = (BASE, SEED, PIPELINE, RELEASE, *JOBS)
+RUNNER = "gbg run"
+"""reads parameters that no notebook does"""
 INJECTED = "# Parameters"
 """first line of the cell that papermill puts in"""
 
@@ -35,7 +38,7 @@ def _parameter(default: Any, description: str, runbooks: Iterable[str], **constr
 class Parameters(BaseModel):
     """Values as given or as resolved; frozen, and strict about names and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
     cloud: Literal["sandbox", "aws"] = _parameter("sandbox", "where it all happens", EVERY)
     deployment: str = _parameter(
@@ -85,12 +88,21 @@ class Parameters(BaseModel):
         [REBAKE],
         pattern=r"^(2023\.\d+\.\d{8})?$",
     )
+    notify: str = _parameter(
+        "",
+        "who is told when a run ends: SNS topic ARN, https:// webhook in Slack's form, or ssm:/name that "
+        "holds one; several with commas",
+        [RUNNER],
+    )
+    notify_on: Literal["end", "failure"] = _parameter(
+        "end", "whether every end is told, or only of runs that are not done", [RUNNER]
+    )
 
-    @field_validator("window")
+    @field_validator("window", "notify")
     @classmethod
-    def _readable(cls, text: str) -> str:
+    def _readable(cls, text: str, info: ValidationInfo) -> str:
         try:
-            window.parse(text)
+            READERS[str(info.field_name)](text)
         except ParameterError as error:
             raise ValueError(f"{error.what}; {error.try_this}") from error
         return text
@@ -120,7 +132,7 @@ def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | No
         name = str(first["loc"][0])
         raise ParameterError(
             _place(where, name, lines),
-            f"{name}={values[name]!r}: {first['msg'][0].lower()}{first['msg'][1:]}",
+            f"{name}={_shown(name, values[name])}: {first['msg'][0].lower()}{first['msg'][1:]}",
             f"{name} is {kind(Parameters.model_fields[name])}: {Parameters.model_fields[name].description}",
         ) from error
 
@@ -211,6 +223,10 @@ def kind(field: FieldInfo) -> str:
     return " ".join([name, *bounds])
 
 
+READERS: dict[str, Callable[[str], object]] = {"window": window.parse, "notify": addresses.parse}
+"""what a text has to be readable by"""
+HIDDEN = frozenset({"notify"})
+"""a webhook's address is its password"""
 BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"))
 
 
@@ -223,6 +239,10 @@ def _typed(text: str, field: FieldInfo) -> Any:
         except ValueError:
             return text
     return text
+
+
+def _shown(name: str, value: object) -> str:
+    return "…" if name in HIDDEN else repr(value)
 
 
 def _place(where: str, name: str, lines: Mapping[str, int] | None) -> str:

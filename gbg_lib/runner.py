@@ -20,7 +20,7 @@ import nbformat
 
 from gbg_lib import kernels
 from gbg_lib.errors import MisuseError, ParameterError, RunFailed
-from gbg_lib.parameters import Parameters, checked, names_set, runbooks_of
+from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
 
 KERNEL = "python3"
 JOBS_FOLDER = "jobs"
@@ -68,8 +68,14 @@ def find_runbook(folder: Path, word: str) -> Path:
     raise MisuseError("runbook", f"there is no runbook {word!r}", f"one of {names}")
 
 
-def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = lambda *_: None) -> Run:
-    """Execute one runbook with those of the values that it reads.
+def run(
+    path: Path,
+    values: Mapping[str, Any],
+    runs: Path,
+    progress: Progress = lambda *_: None,
+    ended: Callable[[Path], None] = lambda _: None,
+) -> Run:
+    """Execute one runbook with those of the values that it reads; `ended` is called with its closed folder.
 
     Raises RunFailed with the cell's error; the notebook, its page and result.json are kept anyway.
     """
@@ -83,6 +89,7 @@ def run(path: Path, values: Mapping[str, Any], runs: Path, progress: Progress = 
     finished = Run(path.stem, made.folder, time.monotonic() - started)
     _write_page(finished)
     _write_result(finished, failure)
+    ended(finished.folder)
     if failure is not None:
         raise failure
     return finished
@@ -113,7 +120,7 @@ def names_in(path: Path) -> list[str]:
 
 def require_read(paths: Iterable[Path], names: Iterable[str]) -> None:
     """That each of the parameters is read by a notebook of the run. Raises ParameterError."""
-    read = {name for path in paths for name in names_in(path)}
+    read = {name for path in paths for name in names_in(path)} | set(names_for(RUNNER))
     for name in names:
         if name not in read:
             by = ", ".join(runbooks_of(Parameters.model_fields[name]))

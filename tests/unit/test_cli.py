@@ -65,6 +65,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["run", "3", "-p", "vpc_cidr=10.0.0.0/16"], "no runbook of this run reads vpc_cidr", "read by 01"),
         (["demo", "-p", "deploymnet=x"], "there is no parameter 'deploymnet'", "did you mean deployment?"),
         (["run", "1", "-f", "no.yaml"], "no.yaml is not a file", "one of parameters/*.yaml"),
+        (["run", "1", "--to", "s3://Mine/x"], "'s3://Mine/x' is no place in S3", "write s3://bucket/prefix"),
+        (["run", "1", "-p", "notify=eve"], "notify=…: value error, eve:… is no address", "notify is text"),
         (["run", "9"], "there is no runbook '9'", "one of 01_base_stack, 02_seed_repository"),
         (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 01_base_stack"),
     ],

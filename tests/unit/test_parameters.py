@@ -11,6 +11,7 @@ from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import (
     EVERY,
     JOBS,
+    RUNNER,
     Parameters,
     load_file,
     names_for,
@@ -84,7 +85,8 @@ def test_a_jobs_parameters_cell_is_the_schemas(name: str) -> None:
     notebook = nbformat.read(ROOT / "runbooks" / "jobs" / f"{name}.ipynb", as_version=4)
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert [cell.source for cell in cells] == [parameters_cell(name)]
-    assert set(load_file(ROOT / "parameters" / "jobs" / f"{name}.yaml")) <= set(names_for(name))
+    given = load_file(ROOT / "parameters" / "jobs" / f"{name}.yaml")
+    assert set(given) <= {*names_for(name), *names_for(RUNNER)}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_other_cells_of_a_notebook_may_set_what_they_like(cell: str) -> None:
 def test_defaults_are_valid_and_every_parameter_is_read_by_a_runbook() -> None:
     defaults = Parameters()
     for name in Parameters.model_fields:
-        assert any(name in names_for(runbook) for runbook in EVERY), name
+        assert any(name in names_for(runbook) for runbook in (*EVERY, RUNNER)), name
     namespace: dict[str, object] = {}
     exec(parameters_cell("01"), namespace)
     assert Parameters.from_cell(namespace) == defaults

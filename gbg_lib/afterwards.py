@@ -1,0 +1,90 @@
+"""What happens when a run is over: its folder goes where it was asked for, and people are told.
+
+The run's own result is never changed by that. What did not arrive is told: in `afterwards.json` beside the
+result, and to the caller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gbg_lib.aws import Aws, open_aws
+from gbg_lib.errors import GbgError, NotDelivered
+from gbg_lib.notify import addresses
+from gbg_lib.notify.delivery import Delivery, deliver
+from gbg_lib.notify.message import Message
+from gbg_lib.outputs import RESULT, Bucket, upload
+from gbg_lib.parameters import Parameters
+
+FILE = "afterwards.json"
+DONE = "done"
+
+
+@dataclass
+class Afterwards:
+    parameters: Parameters
+    bucket: Bucket | None = None
+    """where the folder goes, besides this machine"""
+    failures: list[NotDelivered] = field(default_factory=list)
+    """of the newest run"""
+    lost: bool = False
+    """whether its outputs are not where they were to go"""
+
+    @cached_property
+    def aws(self) -> Aws:
+        return open_aws(self.parameters)
+
+    def __call__(self, folder: Path) -> None:
+        """For a run's folder with its result. Raises nothing of ours: `failures` has it."""
+        self.failures.clear()
+        result = json.loads((folder / RESULT).read_text())
+        kept, problem = self._kept(folder)
+        told = self._told(message(result, self.parameters, kept or f"{folder} ({problem})"))
+        (folder / FILE).write_text(
+            json.dumps({"kept": kept, "problem": problem, "told": [asdict(one) for one in told]}, indent=2)
+        )
+        self.lost = bool(problem)
+        if problem:
+            self.failures.append(
+                NotDelivered("outputs", problem, f"the run is kept in {folder}; copy it by hand")
+            )
+        for one in told:
+            if not one.arrived:
+                self.failures.append(
+                    NotDelivered(f"notification to {one.to}", one.what, f"the result is in {folder}")
+                )
+
+    def _kept(self, folder: Path) -> tuple[str, str]:
+        """Where it is, and what went wrong with that."""
+        if self.bucket is None:
+            return str(folder), ""
+        try:
+            return upload(self.aws, folder, self.bucket), ""
+        except GbgError as error:
+            return "", f"not in {self.bucket.address()}: {error.where}: {error.what}"
+
+    def _told(self, news: Message) -> list[Delivery]:
+        if news.status == DONE and self.parameters.notify_on == "failure":
+            return []
+        return deliver(news, addresses.parse(self.parameters.notify), lambda: self.aws)
+
+
+def message(result: Mapping[str, Any], parameters: Parameters, kept: str) -> Message:
+    """A run's result as news."""
+    place = f"{parameters.deployment} in {parameters.region}"
+    if parameters.cloud == "sandbox":
+        place = f"{parameters.deployment} on the sandbox"
+    about = f"{result['runbook']} of {place}, {result['seconds']:.0f} s"
+    return Message(
+        str(result["status"]),
+        str(result.get("what") or about),
+        about,
+        str(result.get("where", "")),
+        str(result.get("try", "")),
+        kept,
+    )
