@@ -1,0 +1,96 @@
+"""Takes secrets out of what is kept: by value where they are known, by pattern where they are not.
+
+A mask says that something was there and of what kind, never how long it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "****"
+SHORTEST = 6
+"""characters from which on a known secret is looked for in texts; a shorter one would blacken common words"""
+SECRET_NAME = re.compile(
+    r"(?i)(pass(word|wd|phrase)|secret(?!s?[ _-]?manager)"
+    r"|(session|security|auth|access|refresh|id|api)[_-]?token|private[_-]?key|api[_-]?key|secret[_-]?access[_-]?key|credential(?!s?[_-]?(type|helper|provider)))"
+)
+"""a key with such a name has a secret as its value"""
+NO_SECRETS = frozenset({"NoEcho", "sessionCredentialFromConsole"})
+PATTERNS = (
+    (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        MASK,
+    ),
+    (re.compile(r"\b(A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"), r"\1" + MASK),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/._~-]{12,}=*"), r"\1 " + MASK),
+    (re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+"), r"\1" + MASK),
+    (re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), r"\1" + MASK),
+    (re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@"), r"\1" + MASK + "@"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
+    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b"), MASK),
+    (
+        re.compile(
+            r"(?i)(\b[\w.-]*(?:password|passwd|passphrase|secret(?:[_-]?access)?(?:[_-]?key)?|session[_-]?token"
+            r"|auth[_-]?token|api[_-]?key|private[_-]?key)\b[\"'\\]*\s*[=:]\s*[\"'\\]*)([^\s\"'\\,;&]{4,})"
+        ),
+        r"\1" + MASK,
+    ),
+)
+
+
+class Masking:
+    """`secrets` are values that are known to be secret."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
+
+    def knowing(self, secrets: Iterable[str]) -> Masking:
+        """The same with more known secrets."""
+        return Masking([*self._secrets, *secrets])
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        for pattern, mask in PATTERNS:
+            text = pattern.sub(mask, text)
+        return text
+
+    def content(self, content: bytes) -> bytes:
+        """A text as bytes; bytes that are no UTF-8 stay as they are, after the known secrets are gone."""
+        try:
+            return self.text(content.decode()).encode()
+        except UnicodeDecodeError:
+            for secret in self._secrets:
+                content = content.replace(secret.encode(), MASK.encode())
+            return content
+
+    def value(self, value: Any, name: str = "") -> Any:
+        """A value as JSON knows them, masked all the way down. Names of keys tell secrets, too."""
+        if isinstance(value, Mapping):
+            return self._mapping(value)
+        if isinstance(value, list | tuple):
+            return [self.value(item, name) for item in value]
+        if isinstance(value, str):
+            return MASK if value and is_secret_name(name) else self.text(value)
+        return value
+
+    def _mapping(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """`{"Name": "DB_PASSWORD", "Value": …}` and SecureString parameters are told by their siblings."""
+        told = next((value[key] for key in NAMING if isinstance(value.get(key), str)), "")
+        hidden = is_secret_name(told) or value.get("Type") in ("SecureString", "SECRETS_MANAGER")
+        return {
+            key: MASK
+            if hidden and key in VALUES and isinstance(item, str) and item
+            else self.value(item, key)
+            for key, item in value.items()
+        }
+
+
+NAMING = ("Name", "name", "Key", "key", "ParameterKey")
+VALUES = ("Value", "value", "ParameterValue", "ResolvedValue")
+
+
+def is_secret_name(name: str) -> bool:
+    return name not in NO_SECRETS and SECRET_NAME.search(name) is not None
