@@ -206,6 +206,7 @@ def test_the_image_says_where_it_comes_from(deployment: Deployment) -> None:
         "gbg:source-ami": source_ami(deployment),
         "gbg:os-release": deployment.parameters.os_release,
         "gbg:packages": release.actions[1].outputs["PackagesFingerprint"],
+        "gbg:package-list": image.tags["gbg:package-list"],
         "gbg:bake": release.automation_id,
         "gbg:pipeline-execution": release.execution_id,
         "gbg:commit": release.commit,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gbg_lib.images import GoldenImage, golden_images
+from gbg_lib.images import GoldenImage, difference, golden_images, package_list, read_lineage
 from gbg_lib.release import Release, targets
 from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.world import Deployment, World, exhaust
@@ -143,27 +143,22 @@ def test_two_golden_amis_differ_in_the_packages_of_their_os_release(
     assert old.tags["gbg:os-release"] < new.tags["gbg:os-release"] == NEWER
     assert old.tags["gbg:source-ami"] == new.tags["gbg:source-ami"]
     assert old.tags["gbg:packages"] != new.tags["gbg:packages"]
-    before, after = packages(deployment, second.old), packages(deployment, second.new)
-    assert {name for name in before if before[name] != after[name]} >= {"system-release", "kernel", "openssl"}
-    assert set(before) == set(after)
+    lineage = read_lineage(deployment.aws, deployment.name)
+    before, after = (package_list(deployment.aws, lineage, image.id) for image in (old, new))
+    changes = difference(before, after)
+    assert {change.name for change in changes} >= {"system-release", "kernel", "openssl"}
+    assert {change.kind for change in changes} == {"changed"}
+
+
+def test_a_golden_ami_is_its_source_with_agents_java_and_tomcat(deployment: Deployment) -> None:
+    lineage = read_lineage(deployment.aws, deployment.name)
+    image = lineage.image(deployment.serving.image)
+    source, golden = (package_list(deployment.aws, lineage, one) for one in (image.parent, image.id))
+    kinds = {change.name: change.kind for change in difference(source, golden)}
+    added = {name for name, kind in kinds.items() if kind == "added"}
+    assert added >= {"java-17-amazon-corretto-headless", "tomcat10", "amazon-cloudwatch-agent"}
+    assert "removed" not in kinds.values()
 
 
 def image_of(deployment: Deployment, release: Release) -> GoldenImage:
     return next(one for one in golden_images(deployment.aws, deployment.name) if one.id == release.image)
-
-
-def packages(deployment: Deployment, release: Release) -> dict[str, str]:
-    """name → version of what `rpm -qa` told in a release's bake, from the bake's log."""
-    steps = deployment.aws.call(
-        "ssm", "get_automation_execution", AutomationExecutionId=release.automation_id
-    )["AutomationExecution"]["StepExecutions"]
-    [listing] = [step for step in steps if step["StepName"] == "listPackages"]
-    events = deployment.aws.pages(
-        "logs",
-        "filter_log_events",
-        "events",
-        logGroupName=deployment.run.base["BakeLogGroupName"],
-        logStreamNamePrefix=listing["Outputs"]["CommandId"][0],
-    )
-    lines = [line for event in events for line in event["message"].split()]
-    return {"-".join(line.split("-")[:-2]): line for line in lines}
