@@ -109,7 +109,7 @@ def test_change_sets_can_be_deleted(stacks: Steps) -> None:
     ("options", "said"),
     [
         ({"ChangeSetType": "UPDATE"}, "Stack [new] does not exist"),
-        ({"ChangeSetType": "IMPORT"}, "gbg_sandbox does not run change sets of type IMPORT"),
+        ({"ChangeSetType": "IMPORT"}, "At least one resource to import must be specified"),
         ({"ChangeSetType": "CREATE", "IncludeNestedStacks": True}, "does not run the request parameter"),
     ],
 )

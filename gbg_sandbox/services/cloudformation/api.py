@@ -7,13 +7,15 @@ from typing import Any
 
 from gbg_sandbox.service import Call, Route, runs
 from gbg_sandbox.services.cloudformation import stack_api
-from gbg_sandbox.services.cloudformation.change_sets import ChangeSetOperations
+from gbg_sandbox.services.cloudformation.drift_api import DriftOperations
 from gbg_sandbox.services.cloudformation.errors import TemplateError
-from gbg_sandbox.services.cloudformation.state import Stack, StackResource
+from gbg_sandbox.services.cloudformation.resources import provider_of
+from gbg_sandbox.services.cloudformation.schemas import schema_of
+from gbg_sandbox.services.cloudformation.state import Stack
 from gbg_sandbox.services.cloudformation.template import ParameterDeclaration, Template
 
 
-class CloudFormation(ChangeSetOperations):
+class CloudFormation(DriftOperations):
     def routes(self) -> Sequence[Route]:
         return (self.responses.route(),)
 
@@ -85,7 +87,8 @@ class CloudFormation(ChangeSetOperations):
             "Parameters": [_declaration(p) for p in template.parameters.values()],
             "ResourceTypes": list(types),
             "ResourceIdentifierSummaries": [
-                {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in types.items()
+                {"ResourceType": kind, "LogicalResourceIds": names, **self._identifiers(kind)}
+                for kind, names in types.items()
             ],
             "DeclaredTransforms": [],
             **stack_api.capabilities(template),
@@ -125,12 +128,12 @@ class CloudFormation(ChangeSetOperations):
         found, more = stack_api.page(importers, params.get("NextToken", ""))
         return {"Imports": found, **more}
 
-    @staticmethod
-    def _resource(stack: Stack, logical_id: str) -> StackResource:
-        found = stack.resources.get(logical_id)
-        if found is None:
-            raise TemplateError(f"Resource {logical_id} does not exist for stack {stack.name}")
-        return found
+    def _identifiers(self, kind: str) -> dict[str, list[str]]:
+        """The properties that an import names a resource by; nothing for a type that can't be imported."""
+        schema = schema_of(kind, self.cloud.region)
+        if schema is None or not provider_of(kind).imports:
+            return {}
+        return {"ResourceIdentifiers": schema.identifier}
 
     def _owner(self, params: dict[str, Any]) -> Stack:
         if "StackName" in params:

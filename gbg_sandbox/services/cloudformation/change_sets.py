@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from gbg_sandbox.service import AwsError, Call, runs
-from gbg_sandbox.services.cloudformation import stack_api
-from gbg_sandbox.services.cloudformation.errors import TemplateError, refuse
-from gbg_sandbox.services.cloudformation.plan import change_to_api
+from gbg_sandbox.services.cloudformation import imports, stack_api
+from gbg_sandbox.services.cloudformation.errors import TemplateError
+from gbg_sandbox.services.cloudformation.plan import Change, change_to_api
+from gbg_sandbox.services.cloudformation.resources.base import Task
 from gbg_sandbox.services.cloudformation.revisions import authority_of, refuse_options
+from gbg_sandbox.services.cloudformation.schemas import ResourceSchema, schema_of
 from gbg_sandbox.services.cloudformation.stacks import StackOperations
 from gbg_sandbox.services.cloudformation.state import ChangeSet, Revision, Stack, new_id
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
-KINDS = ("CREATE", "UPDATE")
+KINDS = ("CREATE", "UPDATE", "IMPORT")
 
 
 def no_change_set(name: str) -> AwsError:
@@ -26,16 +28,17 @@ class ChangeSetOperations(StackOperations):
     @runs
     def create_change_set(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         kind = params.get("ChangeSetType", "UPDATE")
-        if kind == "IMPORT" or params.get("ResourcesToImport"):
-            raise refuse("change sets of type IMPORT (ResourcesToImport)")
         if kind not in KINDS:
             raise TemplateError(f"ChangeSetType {kind} is not one of {', '.join(KINDS)}")
+        if kind != "IMPORT" and params.get("ResourcesToImport"):
+            raise TemplateError("ResourcesToImport can only be specified with the ChangeSetType IMPORT")
         refuse_options(params)
         stack = self._stack_for(kind, params)
-        former = stack.revision if kind == "UPDATE" else None
+        former = None if kind == "CREATE" else stack.revision
         template = self.templates.read(call, params, former.template if former else None)
         authority = authority_of(self.cloud, call, params.get("RoleARN") or stack.role_arn)
         revision = self.revisions(authority).read(template, params, former)
+        asked = params.get("ResourcesToImport", [])
         change_set = ChangeSet(
             name=params["ChangeSetName"],
             id=self.cloud.arn("cloudformation", f"changeSet/{params['ChangeSetName']}/{new_id()}"),
@@ -44,9 +47,10 @@ class ChangeSetOperations(StackOperations):
             authority=authority,
             description=params.get("Description", ""),
             on_failure=params.get("OnStackFailure", ""),
+            imports=imports.identifiers(template, asked, self._schema) if kind == "IMPORT" else {},
         )
         self._fill(stack, change_set)
-        if kind == "CREATE":
+        if stack.status == "REVIEW_IN_PROGRESS":
             self.stacks.add(stack)
         stack.change_sets[change_set.id] = change_set
         return {"Id": change_set.id, "StackId": stack.id}
@@ -64,6 +68,9 @@ class ChangeSetOperations(StackOperations):
             return stack
         if stack is None:
             return self.new_stack(name, "REVIEW_IN_PROGRESS")
+        if kind == "IMPORT" and stack.status != "REVIEW_IN_PROGRESS":
+            self.must_be_updatable(stack)
+            return stack
         if stack.status != "REVIEW_IN_PROGRESS":
             raise TemplateError(
                 f"Stack [{name}] already exists and cannot be created again with the changeSet [{wanted}]."
@@ -74,6 +81,8 @@ class ChangeSetOperations(StackOperations):
         """Plan; what can't be planned makes a FAILED change set, as on AWS."""
         try:
             change_set.changes = self.plan(stack, change_set.revision, change_set.authority)
+            if change_set.kind == "IMPORT":
+                change_set.changes = self._as_imports(stack, change_set)
         except TemplateError as error:
             _fail(change_set, error.message)
             return
@@ -84,6 +93,21 @@ class ChangeSetOperations(StackOperations):
             stack, change_set.revision, change_set.authority
         ):
             _fail(change_set, NO_CHANGES)
+
+    def _as_imports(self, stack: Stack, change_set: ChangeSet) -> list[Change]:
+        wanted = change_set.imports
+        found = imports.only_imports(stack, change_set.revision.template, change_set.changes, wanted)
+        operation = self._operation(stack, change_set.authority)
+        for change in found:
+            identifier = wanted[change.logical_id]
+            imports.must_match(change, self._schema(change.type), identifier)
+            imports.must_exist(Task(operation, change.logical_id, change.type), self.stacks, identifier)
+        return found
+
+    def _schema(self, type_name: str) -> ResourceSchema:
+        found = schema_of(type_name, self.cloud.region)
+        assert found is not None, f"{type_name} was accepted without a schema"
+        return found
 
     @runs
     def describe_change_set(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -126,6 +150,8 @@ class ChangeSetOperations(StackOperations):
         if change_set.kind == "CREATE":
             stack.on_failure = "DO_NOTHING" if keep else change_set.on_failure or "ROLLBACK"
             self.begin_create(stack, change_set.revision, change_set.authority, token, done)
+        elif change_set.kind == "IMPORT":
+            self.begin_import(stack, change_set, token, done)
         else:
             self.begin_update(stack, change_set.revision, change_set.authority, token, keep, done)
         return {}
@@ -163,7 +189,7 @@ class ChangeSetOperations(StackOperations):
         raise no_change_set(name)
 
 
-SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
 def _fail(change_set: ChangeSet, why: str) -> None:

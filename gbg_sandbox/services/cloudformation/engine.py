@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.services.cloudformation.errors import TemplateError, reason
@@ -221,6 +221,40 @@ class StackOperation(Operation):
         if str(policy.get("WillReplace", "false")).lower() == "true" and before != after:
             return True
         return before != after and provider.replaces(before, after)
+
+    # --- import -----------------------------------------------------------------------------------------
+
+    def adopt(self, revision: Revision, identifiers: Mapping[str, str]) -> None:
+        """Bring what exists into the stack. When that fails it is as before, and what exists stays."""
+        stack, former = self.stack, self.stack.revision
+        stack.revision = revision
+        failed: list[str] = []
+        try:
+            work = ResourceWork(self, revision, self.scope(revision))
+            graph = dependencies(revision.template, list(identifiers))
+
+            def attempt(logical_id: str) -> bool:
+                if work.adopt(logical_id, identifiers[logical_id], self._needs(revision, logical_id)):
+                    return True
+                failed.append(logical_id)
+                return False
+
+            run_in_order(graph, attempt, stop=lambda: bool(failed))
+            failure = f"The following resource(s) failed to import: [{', '.join(failed)}]. " if failed else ""
+        except TemplateError as error:
+            failure = error.message
+        if not failure:
+            self.stack_event("IMPORT_COMPLETE")
+            return
+        self.stack_event("IMPORT_ROLLBACK_IN_PROGRESS", failure)
+        for logical_id in identifiers:
+            stack.resources.pop(logical_id, None)
+        stack.revision = former
+        self.stack_event("IMPORT_ROLLBACK_COMPLETE")
+
+    def _needs(self, revision: Revision, logical_id: str) -> frozenset[str]:
+        wanted = _wanted(revision, self.scope(revision))
+        return dependencies(revision.template, wanted)[logical_id]
 
     # --- update rollback --------------------------------------------------------------------------------
 

@@ -46,6 +46,11 @@ class ResourceSchema:
         self.create_only = [] if custom else [_pointer(text) for text in raw.get("createOnlyProperties", ())]
         self.conditional = [_pointer(text) for text in raw.get("conditionalCreateOnlyProperties", ())]
         self.read_only = [_pointer(text) for text in raw.get("readOnlyProperties", ())]
+        self.write_only = frozenset(
+            pointer[0] for text in raw.get("writeOnlyProperties", ()) if len(pointer := _pointer(text)) == 1
+        )
+        """properties that AWS never gives back, so that no drift of them is seen"""
+        self.identifier = [".".join(_pointer(text)) for text in raw.get("primaryIdentifier", ())]
 
     def attributes(self) -> frozenset[str]:
         """What Fn::GetAtt may ask for."""
@@ -86,7 +91,8 @@ class ResourceSchema:
         result: dict[str, Any] = self._coerced(self.raw, properties)
         return result
 
-    def _resolve(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    def resolve(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A part of the schema, behind its references."""
         while "$ref" in node:
             found: Any = self.raw
             for part in str(node["$ref"]).removeprefix("#/").split("/"):
@@ -95,7 +101,7 @@ class ResourceSchema:
         return node
 
     def _problems(self, node: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
-        node = self._resolve(node)
+        node = self.resolve(node)
         if function_of(value) or unknown(value):
             return
         if isinstance(value, dict) and "properties" in node:
@@ -123,7 +129,7 @@ class ResourceSchema:
                 yield from self._problems(known[key], item, f"{path}/{key}")
 
     def _coerced(self, node: Mapping[str, Any], value: Any) -> Any:
-        node = self._resolve(node)
+        node = self.resolve(node)
         kind = node.get("type")
         if isinstance(value, dict):
             known = node.get("properties", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from gbg_sandbox.services.cloudformation.errors import TemplateError
@@ -19,8 +19,6 @@ from gbg_sandbox.services.cloudformation.state import (
 from gbg_sandbox.services.cloudformation.template import Template
 
 T = TypeVar("T")
-NOT_CHECKED = {"StackDriftStatus": "NOT_CHECKED"}
-RESOURCE_NOT_CHECKED = {"StackResourceDriftStatus": "NOT_CHECKED"}
 
 
 def page(items: Sequence[T], token: str, size: int = 100) -> tuple[list[T], dict[str, str]]:
@@ -63,6 +61,20 @@ def output(value: Output) -> dict[str, Any]:
     ) | {"OutputValue": value.value}
 
 
+def as_json(properties: Mapping[str, Any]) -> str:
+    return json.dumps(properties, default=str)
+
+
+def stack_drift(value: Stack) -> dict[str, Any]:
+    return present({"StackDriftStatus": value.drift_status, "LastCheckTimestamp": value.drift_checked})
+
+
+def resource_drift(value: StackResource) -> dict[str, Any]:
+    if value.drift is None:
+        return {"StackResourceDriftStatus": "NOT_CHECKED"}
+    return {"StackResourceDriftStatus": value.drift.status, "LastCheckTimestamp": value.drift.checked}
+
+
 def stack(value: Stack) -> dict[str, Any]:
     revision = value.revision
     described: dict[str, Any] = present(
@@ -89,7 +101,7 @@ def stack(value: Stack) -> dict[str, Any]:
         "Outputs": [output(o) for o in value.outputs],
         "Tags": tags(dict(revision.tags)) if revision else [],
         "EnableTerminationProtection": value.protected,
-        "DriftInformation": NOT_CHECKED,
+        "DriftInformation": stack_drift(value),
     }
 
 
@@ -104,7 +116,7 @@ def stack_summary(value: Stack) -> dict[str, Any]:
             "DeletionTime": value.deleted,
             "StackStatus": value.status,
             "StackStatusReason": value.reason,
-            "DriftInformation": NOT_CHECKED,
+            "DriftInformation": stack_drift(value),
         }
     )
 
@@ -137,7 +149,7 @@ def resource(owner: Stack, value: StackResource, *, stamp: str, summary: bool = 
             stamp: value.updated,
             "ResourceStatus": value.status,
             "ResourceStatusReason": value.reason,
-            "DriftInformation": RESOURCE_NOT_CHECKED,
+            "DriftInformation": resource_drift(value),
         }
     )
     return described if summary else {"StackName": owner.name, "StackId": owner.id, **described}

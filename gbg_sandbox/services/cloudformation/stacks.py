@@ -22,7 +22,7 @@ from gbg_sandbox.services.cloudformation.revisions import (
 )
 from gbg_sandbox.services.cloudformation.schemas import schema_of
 from gbg_sandbox.services.cloudformation.scope import Identity, StackScope
-from gbg_sandbox.services.cloudformation.state import Authority, Revision, Stack, Stacks, new_id
+from gbg_sandbox.services.cloudformation.state import Authority, ChangeSet, Revision, Stack, Stacks, new_id
 from gbg_sandbox.services.cloudformation.work import ResourceWork
 
 if TYPE_CHECKING:
@@ -133,9 +133,23 @@ class StackOperations(Service):
         with stack.lock:
             self.must_be_updatable(stack)
             stack.updated, stack.role_arn = self.cloud.clock.now(), authority.role_arn
+            stack.drift_status, stack.drift_checked = "NOT_CHECKED", None
             self._take(stack, operation)
             operation.stack_event("UPDATE_IN_PROGRESS", "User Initiated")
         self._spawn(operation, lambda: operation.update(revision, disable_rollback=keep), done)
+
+    def begin_import(
+        self, stack: Stack, change_set: ChangeSet, token: str, done: Callable[[], None] = nothing
+    ) -> None:
+        operation = self._operation(stack, change_set.authority, token)
+        with stack.lock:
+            if stack.status != "REVIEW_IN_PROGRESS":
+                self.must_be_updatable(stack)
+            stack.updated, stack.role_arn = self.cloud.clock.now(), change_set.authority.role_arn
+            stack.drift_status, stack.drift_checked = "NOT_CHECKED", None
+            self._take(stack, operation)
+            operation.stack_event("IMPORT_IN_PROGRESS", "User Initiated")
+        self._spawn(operation, lambda: operation.adopt(change_set.revision, change_set.imports), done)
 
     def _operation(self, stack: Stack, authority: Authority, token: str = "") -> StackOperation:
         return StackOperation(self.cloud, self.stacks, stack, authority, token)

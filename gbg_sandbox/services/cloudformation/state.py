@@ -18,6 +18,7 @@ from gbg_sandbox.services.cloudformation.plan import Change, Deployed
 from gbg_sandbox.services.cloudformation.template import ResourceDefinition, Template
 
 if TYPE_CHECKING:
+    from gbg_sandbox.services.cloudformation.drift import Drift
     from gbg_sandbox.services.cloudformation.engine import StackOperation
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -57,6 +58,8 @@ class StackResource:
     properties: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
+    drift: Drift | None = None
+    """what the last drift detection found; None where there was none"""
 
     @property
     def logical_id(self) -> str:
@@ -96,7 +99,7 @@ class ChangeSet:
     name: str
     id: str
     kind: str
-    """CREATE or UPDATE"""
+    """CREATE, UPDATE or IMPORT"""
     revision: Revision
     authority: Authority
     description: str = ""
@@ -107,6 +110,20 @@ class ChangeSet:
     changes: list[Change] = field(default_factory=list)
     on_failure: str = ""
     notifications: tuple[str, ...] = ()
+    imports: Mapping[str, str] = field(default_factory=dict)
+    """logical id → primary identifier of what exists already"""
+
+
+@dataclass
+class DriftDetection:
+    id: str
+    started: datetime
+    status: str = "DETECTION_IN_PROGRESS"
+    """DETECTION_IN_PROGRESS | DETECTION_COMPLETE | DETECTION_FAILED"""
+    reason: str = ""
+    drift_status: str = ""
+    drifted: int = 0
+    """resources that differ or are gone"""
 
 
 @dataclass
@@ -148,6 +165,9 @@ class Stack:
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     signals: dict[str, dict[str, str]] = field(default_factory=dict)
     """logical id → unique id → SUCCESS or FAILURE"""
+    detections: dict[str, DriftDetection] = field(default_factory=dict)
+    drift_status: str = "NOT_CHECKED"
+    drift_checked: datetime | None = None
     operation: StackOperation | None = None
     undo: Undo | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)

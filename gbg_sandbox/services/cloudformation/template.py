@@ -106,6 +106,8 @@ class ResourceDefinition:
     depends_on: tuple[str, ...] = ()
     metadata: Any = None
     deletion_policy: str = "Delete"
+    keeps_by_word: bool = False
+    """whether the template itself gives a DeletionPolicy, as it must for what is imported"""
     update_replace_policy: str = "Delete"
     creation_policy: Mapping[str, Any] = field(default_factory=dict)
     update_policy: Mapping[str, Any] = field(default_factory=dict)
@@ -281,6 +283,7 @@ def _resource(name: str, body: Any) -> ResourceDefinition:
         depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on),
         metadata=body.get("Metadata"),
         deletion_policy=_deletion_policy(name, body, "DeletionPolicy"),
+        keeps_by_word="DeletionPolicy" in body,
         update_replace_policy=_deletion_policy(name, body, "UpdateReplacePolicy"),
         creation_policy=_object(
             f"Resources/{name}/CreationPolicy", body.get("CreationPolicy") or {}, CREATION_POLICIES

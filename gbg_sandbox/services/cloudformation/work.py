@@ -70,6 +70,40 @@ class ResourceWork:
 
         return self._attempt(resource, "CREATE", work)
 
+    def adopt(self, logical_id: str, identifier: str, needs: frozenset[str]) -> bool:
+        """Take up what exists, then give it the stack's tags and the template's properties."""
+        resource = StackResource(self.revision.template.resources[logical_id], identifier, needs=needs)
+        self.stack.resources[logical_id] = resource
+        provider = provider_of(resource.type)
+
+        def take() -> None:
+            resource.properties = self.evaluate(resource.definition)
+            self.operation.resource_event(resource, "IMPORT_IN_PROGRESS", "Resource import started.")
+            self._check(resource)
+            found = provider.find(self._task(resource), identifier)
+            if found is None:
+                raise ResourceFailed(
+                    f"Resource of type '{resource.type}' with identifier '{identifier}' was not found."
+                )
+            resource.attributes = found.attributes
+
+        def tag() -> None:
+            self.operation.resource_event(
+                resource, "UPDATE_IN_PROGRESS", "Apply stack-level tags to imported resource if applicable."
+            )
+            name = self.schema(resource.type).tag_property
+            found = Made(identifier, dict(resource.attributes))
+            tagged = name in resource.properties and provider.drifts
+            before = provider.read(self._task(resource), found) if tagged else None
+            if before is not None:
+                present = before.get(name) or type(resource.properties[name])()
+                wanted = {**resource.properties, name: _also(resource.properties[name], present)}
+                provider.update(self._task(resource), found, {**wanted, name: present}, wanted)
+
+        if not self._attempt(resource, "IMPORT", take, "Resource import completed."):
+            return False
+        return self._attempt(resource, "UPDATE", tag)
+
     def update(self, old: StackResource, new: StackResource, provider: Provider) -> bool:
         """Change `old` in place to what `new` describes."""
 
@@ -162,7 +196,7 @@ class ResourceWork:
                 + "\n".join(problems)
             )
 
-    def _attempt(self, resource: StackResource, verb: str, work: Callable[[], None]) -> bool:
+    def _attempt(self, resource: StackResource, verb: str, work: Callable[[], None], done: str = "") -> bool:
         try:
             work()
         except ShuttingDown:
@@ -172,7 +206,7 @@ class ResourceWork:
                 log.exception("%s %s %s", verb, resource.type, resource.logical_id)
             self.operation.resource_event(resource, f"{verb}_FAILED", reason(error))
             return False
-        self.operation.resource_event(resource, f"{verb}_COMPLETE")
+        self.operation.resource_event(resource, f"{verb}_COMPLETE", done)
         return True
 
     def _patiently(self, delete: Callable[[], None]) -> None:
@@ -197,4 +231,13 @@ def revised(
     needs: frozenset[str],
 ) -> StackResource:
     """The record of the same physical resource under a new definition."""
-    return replace(old, definition=definition, properties=properties, needs=needs)
+    drift = old.drift if properties == old.properties else None
+    return replace(old, definition=definition, properties=properties, needs=needs, drift=drift)
+
+
+def _also(tags: Any, present: Any) -> Any:
+    """The stack's tags and those that are there already, which an import leaves alone."""
+    if isinstance(tags, Mapping):
+        return {**present, **tags}
+    given = {tag["Key"] for tag in tags}
+    return [*tags, *(tag for tag in present if tag["Key"] not in given)]

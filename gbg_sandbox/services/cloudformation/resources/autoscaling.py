@@ -20,7 +20,7 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     ignore_missing,
     names,
 )
-from gbg_sandbox.services.cloudformation.resources.shapes import to_api
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api, to_api
 from gbg_sandbox.services.cloudformation.signals import wait_for
 
 SAME = (
@@ -56,6 +56,7 @@ class AutoScalingGroup(Provider):
     )  # fmt: skip
     attributes = names("AutoScalingGroupARN")
     name_property = "AutoScalingGroupName"
+    unread = names("LifecycleHookSpecificationList", "NotificationConfigurations")
 
     def create(self, task: Task, new: Properties) -> Made:
         autoscaling = task.client("autoscaling")
@@ -106,6 +107,22 @@ class AutoScalingGroup(Provider):
         )
         ignore_missing(autoscaling.delete_auto_scaling_group, AutoScalingGroupName=name)
         task.wait(lambda: not self._find(autoscaling, name), f"Group {name} was not deleted")
+
+    def find(self, task: Task, identifier: str) -> Made | None:
+        group = self._find(task.client("autoscaling"), identifier)
+        return Made(identifier, {"AutoScalingGroupARN": group["AutoScalingGroupARN"]}) if group else None
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        group = self._find(task.client("autoscaling"), made.physical_id)
+        if not group:
+            return None
+        metrics = [
+            {"Granularity": one["Granularity"], "Metrics": [one["Metric"]]}
+            for one in group.get("EnabledMetrics", [])
+        ]
+        subnets = group.get("VPCZoneIdentifier", "")
+        shown = {**group, "MetricsCollection": metrics, "VPCZoneIdentifier": subnets.split(",")}
+        return from_api(task.schema, shown, Cooldown="DefaultCooldown")
 
     @staticmethod
     def _find(autoscaling: Any, name: str) -> dict[str, Any]:
@@ -243,6 +260,20 @@ class ScalingPolicy(Provider):
             AutoScalingGroupName=old["AutoScalingGroupName"],
             PolicyName=made.attributes.get("PolicyName", made.physical_id),
         )
+
+    def find(self, task: Task, identifier: str) -> Made | None:
+        policy = self._find(task, identifier)
+        return Made(identifier, {"Arn": identifier, "PolicyName": policy["PolicyName"]}) if policy else None
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        policy = self._find(task, made.physical_id)
+        return from_api(task.schema, policy) if policy else None
+
+    @staticmethod
+    def _find(task: Task, arn: str) -> dict[str, Any]:
+        pages = task.client("autoscaling").get_paginator("describe_policies").paginate(PolicyNames=[arn])
+        found = [policy for page in pages for policy in page["ScalingPolicies"]]
+        return next((policy for policy in found if policy["PolicyARN"] == arn), {})
 
     @staticmethod
     def _put(task: Task, name: str, new: Properties) -> Made:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.services.cloudformation.errors import Cancelled, ResourceFailed
+from gbg_sandbox.services.cloudformation.schemas import ResourceSchema, schema_of
 from gbg_sandbox.services.cloudformation.state import random_suffix
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class Task:
     def cloud(self) -> Cloud:
         return self.host.cloud
 
+    @property
+    def schema(self) -> ResourceSchema:
+        found = schema_of(self.type, self.cloud.region)
+        assert found is not None, f"{self.type} was accepted without a schema"
+        return found
+
     def client(self, service: str) -> Any:
         return self.host.client(service)
 
@@ -106,6 +113,8 @@ class Provider:
     """what Fn::GetAtt may ask of it"""
     volatile: ClassVar[frozenset[str]] = frozenset()
     """attributes that change when it is updated in place"""
+    unread: ClassVar[frozenset[str]] = frozenset()
+    """properties that `read` does not give though it has them"""
     name_property: ClassVar[str] = ""
     """the property that gives it a name of its own, which bars replacement"""
 
@@ -123,6 +132,22 @@ class Provider:
     def replaces(self, old: Properties, new: Properties) -> bool:
         """Whether a change that the registry calls conditional needs a new resource."""
         return False
+
+    def find(self, task: Task, identifier: str) -> Made | None:
+        """What exists under the primary identifier, or None. Only types that can be imported."""
+        raise NotImplementedError
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        """The properties that it has now, or None. Only types whose drift can be detected."""
+        raise NotImplementedError
+
+    @property
+    def imports(self) -> bool:
+        return type(self).find is not Provider.find
+
+    @property
+    def drifts(self) -> bool:
+        return type(self).read is not Provider.read
 
 
 def names(*listed: str) -> frozenset[str]:
@@ -158,6 +183,16 @@ def ignore_missing(call: Callable[..., Any], **arguments: Any) -> None:
     except ClientError as error:
         if not missing(error):
             raise
+
+
+def if_there(call: Callable[..., Any], **arguments: Any) -> Any:
+    """The answer to a call on something that may be gone; None when it is."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if not missing(error):
+            raise
+        return None
 
 
 def tag_map(source: Properties) -> dict[str, str]:

@@ -10,10 +10,12 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     Provider,
     Task,
     given,
+    if_there,
     ignore_missing,
     names,
 )
 from gbg_sandbox.services.cloudformation.resources.ec2_network import retag, tag_specifications
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api
 
 RULE = ("IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6", "Description")
 EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -31,6 +33,26 @@ def permission(rule: Properties) -> dict[str, Any]:
     if group:
         made["UserIdGroupPairs"] = [{"GroupId": group, **said}]
     return made
+
+
+def rules(permissions: list[dict[str, Any]], other_group: str) -> list[dict[str, Any]]:
+    """IpPermissions as the rules of a template; a permission of several ranges is several rules."""
+    found = []
+    for one in permissions:
+        ports = given(one, "IpProtocol", "FromPort", "ToPort")
+        ranges = [
+            *({"CidrIp": item["CidrIp"], **given(item, "Description")} for item in one.get("IpRanges", [])),
+            *(
+                {"CidrIpv6": item["CidrIpv6"], **given(item, "Description")}
+                for item in one.get("Ipv6Ranges", [])
+            ),
+            *(
+                {other_group: item["GroupId"], **given(item, "Description")}
+                for item in one.get("UserIdGroupPairs", [])
+            ),
+        ]
+        found += [{**ports, **item} for item in ranges]
+    return found
 
 
 class SecurityGroup(Provider):
@@ -62,6 +84,18 @@ class SecurityGroup(Provider):
 
     def delete(self, task: Task, made: Made, old: Properties) -> None:
         ignore_missing(task.client("ec2").delete_security_group, GroupId=made.physical_id)
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        answer = if_there(task.client("ec2").describe_security_groups, GroupIds=[made.physical_id])
+        if answer is None or not answer["SecurityGroups"]:
+            return None
+        group = answer["SecurityGroups"][0]
+        shown = {
+            **group,
+            "SecurityGroupIngress": rules(group.get("IpPermissions", []), "SourceSecurityGroupId"),
+            "SecurityGroupEgress": rules(group.get("IpPermissionsEgress", []), "DestinationSecurityGroupId"),
+        }
+        return from_api(task.schema, shown, GroupDescription="Description")
 
     @staticmethod
     def _set_rules(ec2: Any, group: str, old: Properties, new: Properties) -> None:

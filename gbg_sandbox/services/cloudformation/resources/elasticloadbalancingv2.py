@@ -12,11 +12,12 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     Task,
     changed,
     given,
+    if_there,
     ignore_missing,
     names,
     tag_changes,
 )
-from gbg_sandbox.services.cloudformation.resources.shapes import to_api
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api, to_api
 
 HEALTH = (
     "HealthCheckProtocol",
@@ -104,6 +105,7 @@ class LoadBalancer(Provider):
 
 class TargetGroup(Provider):
     type = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    unread = names("Targets")
     created_with = (
         "Name", "Protocol", "ProtocolVersion", "Port", "VpcId", "TargetType", "IpAddressType", "Tags",
         *HEALTH,
@@ -141,6 +143,16 @@ class TargetGroup(Provider):
 
     def delete(self, task: Task, made: Made, old: Properties) -> None:
         ignore_missing(task.client("elbv2").delete_target_group, TargetGroupArn=made.physical_id)
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        elb, arn = task.client("elbv2"), made.physical_id
+        answer = if_there(elb.describe_target_groups, TargetGroupArns=[arn])
+        if answer is None or not answer["TargetGroups"]:
+            return None
+        settings = elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+        tags = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
+        shown = {**answer["TargetGroups"][0], "TargetGroupAttributes": settings, "Tags": tags}
+        return from_api(task.schema, shown, Name="TargetGroupName")
 
     @staticmethod
     def _set(elb: Any, arn: str, old: Properties, new: Properties) -> None:

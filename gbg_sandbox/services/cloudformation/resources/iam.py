@@ -13,13 +13,18 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     Task,
     changed,
     given,
+    if_there,
     ignore_missing,
     names,
     tag_changes,
     tag_list,
 )
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api
 
 HOLDERS = (("role", "Roles", "RoleName"), ("user", "Users", "UserName"), ("group", "Groups", "GroupName"))
+
+
+INLINE = ("PolicyName", "PolicyDocument")
 
 
 def as_json(document: Any) -> str:
@@ -77,6 +82,23 @@ class Role(Provider):
         for policy in inline(old):
             ignore_missing(iam.delete_role_policy, RoleName=made.physical_id, PolicyName=policy)
         ignore_missing(iam.delete_role, RoleName=made.physical_id)
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        iam, name = task.client("iam"), made.physical_id
+        answer = if_there(iam.get_role, RoleName=name)
+        if answer is None:
+            return None
+        role = answer["Role"]
+        attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        own = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        shown = {
+            **role,
+            "ManagedPolicyArns": [policy["PolicyArn"] for policy in attached],
+            "Policies": [given(iam.get_role_policy(RoleName=name, PolicyName=one), *INLINE) for one in own],
+        }
+        shown.pop("PermissionsBoundary", None)
+        return from_api(task.schema, shown | ({"PermissionsBoundary": boundary} if boundary else {}))
 
     @staticmethod
     def _set_boundary(iam: Any, name: str, old: Properties, new: Properties) -> None:

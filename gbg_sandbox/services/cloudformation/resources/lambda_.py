@@ -14,12 +14,13 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     Task,
     changed,
     given,
+    if_there,
     ignore_missing,
     names,
     tag_changes,
     tag_map,
 )
-from gbg_sandbox.services.cloudformation.resources.shapes import to_api
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api, to_api
 
 CONFIGURATION = (
     "Description", "Handler", "Role", "Runtime", "Timeout", "MemorySize", "Environment", "LoggingConfig",
@@ -46,6 +47,7 @@ class Function(Provider):
     )  # fmt: skip
     attributes = names("Arn")
     name_property = "FunctionName"
+    unread = names("Code", "ReservedConcurrentExecutions")
 
     def create(self, task: Task, new: Properties) -> Made:
         client = task.client("lambda")
@@ -61,6 +63,13 @@ class Function(Provider):
         self._settle(task, name)
         self._reserve(client, name, {}, new)
         return Made(name, {"Arn": arn})
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        answer = if_there(task.client("lambda").get_function, FunctionName=made.physical_id)
+        if answer is None:
+            return None
+        tags = [{"Key": key, "Value": value} for key, value in answer.get("Tags", {}).items()]
+        return from_api(task.schema, {**answer["Configuration"], "Tags": tags})
 
     def update(self, task: Task, made: Made, old: Properties, new: Properties) -> Made:
         client = task.client("lambda")

@@ -19,7 +19,7 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     tag_list,
     tag_map,
 )
-from gbg_sandbox.services.cloudformation.resources.shapes import to_api
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api, to_api
 
 
 class Alarm(Provider):
@@ -59,6 +59,22 @@ class Alarm(Provider):
     def delete(self, task: Task, made: Made, old: Properties) -> None:
         ignore_missing(task.client("cloudwatch").delete_alarms, AlarmNames=[made.physical_id])
 
+    def find(self, task: Task, identifier: str) -> Made | None:
+        alarm = self._find(task, identifier)
+        return Made(identifier, {"Arn": alarm["AlarmArn"]}) if alarm else None
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        alarm = self._find(task, made.physical_id)
+        if not alarm:
+            return None
+        tags = task.client("cloudwatch").list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+        return from_api(task.schema, {**alarm, "Tags": tags})
+
+    @staticmethod
+    def _find(task: Task, name: str) -> dict[str, Any]:
+        found = task.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return found[0] if found else {}
+
 
 class LogGroup(Provider):
     type = "AWS::Logs::LogGroup"
@@ -87,6 +103,24 @@ class LogGroup(Provider):
 
     def delete(self, task: Task, made: Made, old: Properties) -> None:
         ignore_missing(task.client("logs").delete_log_group, logGroupName=made.physical_id)
+
+    def find(self, task: Task, identifier: str) -> Made | None:
+        group = self._find(task, identifier)
+        return Made(identifier, {"Arn": group["arn"]}) if group else None
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        group = self._find(task, made.physical_id)
+        if not group:
+            return None
+        arn = group["arn"].removesuffix(":*")
+        tags = task.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return from_api(task.schema, {**group, "Tags": listed})
+
+    @staticmethod
+    def _find(task: Task, name: str) -> dict[str, Any]:
+        found = task.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return next((group for group in found if group["logGroupName"] == name), {})
 
     @staticmethod
     def _retain(logs: Any, name: str, old: Properties, new: Properties) -> None:

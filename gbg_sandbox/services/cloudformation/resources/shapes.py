@@ -1,4 +1,4 @@
-"""CloudFormation's properties in the words of a service's API, by botocore's model of the operation.
+"""CloudFormation's properties in the words of a service's API, by botocore's model, and back.
 
 Names differ by capitals only (`ServiceRole`, `serviceRole`) in most
 places; what differs more is renamed first.
@@ -13,6 +13,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from gbg_sandbox.services.cloudformation.errors import ResourceFailed
 from gbg_sandbox.services.cloudformation.intrinsics import as_text
+from gbg_sandbox.services.cloudformation.schemas import ResourceSchema
 
 
 def to_api(client: Any, operation: str, source: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -20,6 +21,27 @@ def to_api(client: Any, operation: str, source: Mapping[str, Any], path: str = "
     shape = client.meta.service_model.operation_model(operation).input_shape
     converted: dict[str, Any] = _convert(shape, source, path)
     return converted
+
+
+def from_api(schema: ResourceSchema, answer: Mapping[str, Any], **renamed: str) -> dict[str, Any]:
+    """A service's description of a resource as the properties that its type has; `Property="Member"` renames.
+
+    What the type has no property for is left out, and so is what AWS never gives back (write-only).
+    """
+    source = {**answer, **{name: answer[api] for name, api in renamed.items() if api in answer}}
+    converted: dict[str, Any] = schema.coerced(_properties(schema, schema.raw, source))
+    return {name: value for name, value in converted.items() if name not in schema.write_only}
+
+
+def _properties(schema: ResourceSchema, node: Mapping[str, Any], value: Any) -> Any:
+    node = schema.resolve(node)
+    if isinstance(value, Mapping) and "properties" in node:
+        known = {name.lower(): name for name in node["properties"]}
+        named = [(known[key.lower()], item) for key, item in value.items() if key.lower() in known]
+        return {name: _properties(schema, node["properties"][name], item) for name, item in named}
+    if isinstance(value, list):
+        return [_properties(schema, node.get("items", {}), item) for item in value]
+    return value
 
 
 def _convert(shape: Shape, value: Any, path: str) -> Any:

@@ -19,6 +19,7 @@ from gbg_sandbox.services.cloudformation.resources.base import (
     tag_changes,
     tag_list,
 )
+from gbg_sandbox.services.cloudformation.resources.shapes import from_api
 
 SET = ("Type", "Value", "Description", "AllowedPattern", "Tier", "DataType", "Policies")
 
@@ -53,6 +54,25 @@ class Parameter(Provider):
 
     def delete(self, task: Task, made: Made, old: Properties) -> None:
         ignore_missing(task.client("ssm").delete_parameter, Name=made.physical_id)
+
+    def find(self, task: Task, identifier: str) -> Made | None:
+        found = self._find(task, identifier)
+        return Made(identifier, given(found, "Type", "Value")) if found else None
+
+    def read(self, task: Task, made: Made) -> Properties | None:
+        found = self._find(task, made.physical_id)
+        if not found:
+            return None
+        listed = task.client("ssm").list_tags_for_resource(
+            ResourceType="Parameter", ResourceId=made.physical_id
+        )
+        tags = {tag["Key"]: tag["Value"] for tag in listed["TagList"]}
+        return from_api(task.schema, {**found, "Tags": tags})
+
+    @staticmethod
+    def _find(task: Task, name: str) -> dict[str, Any]:
+        found = task.client("ssm").get_parameters(Names=[name])["Parameters"]
+        return found[0] if found else {}
 
 
 class Document(Provider):
