@@ -24,7 +24,7 @@ PREFIXES = words(
     """
     application-autoscaling autoscaling cloudformation cloudtrail cloudwatch codebuild codecommit codedeploy
     codedeploy-commands-secure codepipeline ec2 ec2messages elasticloadbalancing events iam inspector2 kms
-    lambda logs s3 secretsmanager sns sqs ssm ssmmessages sts tag
+    lambda logs s3 scheduler secretsmanager sns sqs ssm ssmmessages sts tag
     """
 )
 

@@ -34,6 +34,8 @@ PASSED = {
     "lambda:CreateFunction": ("Role", "lambda.amazonaws.com"),
     "lambda:UpdateFunctionConfiguration": ("Role", "lambda.amazonaws.com"),
     "logs:PutSubscriptionFilter": ("roleArn", "logs.amazonaws.com"),
+    "scheduler:CreateSchedule": ("Target.RoleArn", "scheduler.amazonaws.com"),
+    "scheduler:UpdateSchedule": ("Target.RoleArn", "scheduler.amazonaws.com"),
     "ssm:SendCommand": ("ServiceRoleArn", "ssm.amazonaws.com"),
     "ssm:StartAutomationExecution": ("Parameters.AutomationAssumeRole[]", "ssm.amazonaws.com"),
 }

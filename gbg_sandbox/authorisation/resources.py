@@ -109,6 +109,10 @@ KINDS: dict[str, dict[str, Placeholders]] = {
         "bucket": {"BucketName": "Bucket"},
         "object": {"BucketName": "Bucket", "ObjectName": "Key || Delete.Objects[].Key"},
     },
+    "scheduler": {
+        "schedule": {"GroupName": "GroupName || '=default'", "ScheduleName": "Name"},
+        "schedule-group": {"GroupName": "ResourceArn || Name"},
+    },
     "secretsmanager": {"Secret": {"SecretId": "SecretId || Name"}},
     "sns": {"topic": {"TopicName": "TopicArn || ResourceArn || Name || TargetArn"}},
     "sqs": {"queue": {"QueueName": "QueueUrl || QueueName"}},

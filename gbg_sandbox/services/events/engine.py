@@ -113,7 +113,7 @@ class Engine:
                 deliver(self._cloud, rule, target, text)
                 return self._count("Invocations", rule)
             except (AwsError, ClientError, BotoCoreError) as error:
-                if not _worth_retrying(error) or attempt >= retries or time.monotonic() - begun > oldest:
+                if not worth_retrying(error) or attempt >= retries or time.monotonic() - begun > oldest:
                     return self._give_up(rule, target, body, error, attempt)
             attempt += 1
             self._cloud.clock.sleep(min(2.0**attempt, LONGEST_WAIT_SECONDS))
@@ -135,7 +135,8 @@ class Engine:
         self._cloud.service("cloudwatch").record("AWS/Events", metric, {"RuleName": rule.name}, 1.0, "Count")
 
 
-def _worth_retrying(error: AwsError | ClientError | BotoCoreError) -> bool:
+def worth_retrying(error: AwsError | ClientError | BotoCoreError) -> bool:
+    """Whether another try may end otherwise: the target was busy or broken."""
     if isinstance(error, AwsError):
         code, status = error.code, error.status
     elif isinstance(error, ClientError):

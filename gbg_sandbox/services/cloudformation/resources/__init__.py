@@ -17,6 +17,7 @@ from gbg_sandbox.services.cloudformation.resources import (
     lambda_,
     monitoring,
     s3,
+    scheduler,
     sns,
     ssm,
 )
@@ -35,6 +36,7 @@ MODULES = (
     lambda_,
     monitoring,
     s3,
+    scheduler,
     sns,
     ssm,
 )
