@@ -76,6 +76,16 @@ class Pipeline:
         )
         return [_execution(item) for item in found["pipelineExecutionSummaries"]]
 
+    def all_executions(self) -> Iterator[Execution]:
+        """Newest first, all that AWS keeps: twelve months."""
+        found = self.aws.pages(
+            "codepipeline",
+            "list_pipeline_executions",
+            "pipelineExecutionSummaries",
+            pipelineName=self.name,
+        )
+        return map(_execution, found)
+
     def execution(self, execution_id: str) -> Execution:
         """Raises NotThere."""
         for execution in self.executions():

@@ -143,6 +143,11 @@ class PipelineStack(Step):
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
         return self.stacks.apply(plan)
 
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Part 3's outputs. Raises NotThere when there is no Part 3 yet."""
+        return self.stacks.outputs(self.pipeline_stack)
+
     @property
     def pipeline(self) -> Pipeline:
         return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])

@@ -71,6 +71,10 @@ class Store:
             return []
         return list(read_index(self.index.read_bytes(), str(self.index)))
 
+    def summaries(self) -> list[Mapping[str, Any]]:
+        """A release a line, oldest first. Raises RecordError."""
+        return [entry.summary for entry in latest(self.entries())]
+
     def write(self, manifest: Manifest, evidence: list[Evidence], files: Mapping[str, bytes]) -> Path:
         """A new record at the end of the chain. Raises RecordError when it is there already."""
         content = {EVIDENCE: lines(evidence), **files}

@@ -1,0 +1,138 @@
+"""Records in S3: the same files under the same names, and the index beside them.
+
+    s3://<bucket>/<deployment>/index.jsonl
+    s3://<bucket>/<deployment>/<record>/…
+
+The bucket keeps versions, so that not even the index is ever lost. A file of a record is put only where there
+is none yet (`If-None-Match`). https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+from gbg_lib.aws import Aws
+from gbg_lib.errors import AwsError, MisuseError, NotThere
+from gbg_lib.record.archive import known_name, open_archive
+from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, RecordError
+from gbg_lib.record.store import INDEX, PARTIAL, Store, read_index
+
+ADDRESS = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+?)/?")
+THERE = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+class Bucket:
+    """`name` is empty where a deployment has no bucket: then nothing is sent or fetched."""
+
+    def __init__(self, aws: Aws, name: str, deployment: str) -> None:
+        self.aws = aws
+        self.name = name
+        self.deployment = deployment
+
+    def address(self, record: Path) -> str:
+        return f"s3://{self.name}/{self.deployment}/{record.name}" if self.name else ""
+
+    def fetch_index(self, store: Store) -> None:
+        """Take the bucket's index where others recorded since. Raises RecordError where the two part."""
+        if not self.name:
+            return
+        key = f"{self.deployment}/{INDEX}"
+        try:
+            content: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)["Body"].read()
+        except NotThere:
+            return
+        there = [entry.link for entry in read_index(content, f"s3://{self.name}/{key}")]
+        here = [entry.link for entry in store.entries()]
+        shared = min(len(there), len(here))
+        if there[:shared] != here[:shared]:
+            raise RecordError(
+                f"s3://{self.name}/{key}",
+                f"it tells another story than {store.index}",
+                "`gbg record verify` tells which is whole; move the other one away",
+            )
+        if len(there) > len(here):
+            store.replace_index(content)
+
+    def send(self, store: Store, record: str) -> str:
+        """What the bucket lacks of a record, then the index; the record's address."""
+        if not self.name:
+            return ""
+        prefix = f"{self.deployment}/{record}/"
+        there = {name for name, _ in self._listed(prefix)}
+        archive = open_archive(store.folder / record)
+        late_first = sorted(archive.names - there, key=lambda name: (name.startswith("manifest"), name))
+        for name in late_first:
+            self._put_once(prefix + name, archive.read(name))
+        self._put(f"{self.deployment}/{INDEX}", store.index.read_bytes())
+        return f"s3://{self.name}/{self.deployment}/{record}"
+
+    def fetch(self, store: Store, execution_id: str) -> Path | None:
+        """A record that someone else wrote, brought into the store; None where the index tells of none."""
+        known = {entry.link.record for entry in store.entries()}
+        named = [name for name in sorted(known) if name.partition("-")[2] == execution_id]
+        if not named or not self.name:
+            return None
+        return self.download(f"{self.deployment}/{named[0]}/", store.folder / named[0])
+
+    def download(self, prefix: str, target: Path) -> Path:
+        """A record's files. Raises NotThere, RecordError."""
+        listed = list(self._listed(prefix))
+        if not listed:
+            raise NotThere(
+                f"s3://{self.name}/{prefix}", "there is no record", "`aws s3 ls` shows what there is"
+            )
+        if len(listed) > MOST_FILES or any(size > MOST_FILE_BYTES for _, size in listed):
+            raise RecordError(f"s3://{self.name}/{prefix}", "it is larger than any record", "don't trust it")
+        partial = target.with_name(f"{PARTIAL}{target.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name, _ in listed:
+            if not known_name(name):
+                raise RecordError(f"s3://{self.name}/{prefix}", f"it has a file {name!r}", "it is no record")
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            body = self.aws.call("s3", "get_object", Bucket=self.name, Key=prefix + name)["Body"]
+            path.write_bytes(body.read())
+        partial.rename(target)
+        return target
+
+    def _listed(self, prefix: str) -> list[tuple[str, int]]:
+        """Names below a prefix, with their sizes."""
+        found = self.aws.pages("s3", "list_objects_v2", "Contents", Bucket=self.name, Prefix=prefix)
+        return [(item["Key"].removeprefix(prefix), int(item["Size"])) for item in found]
+
+    def _put_once(self, key: str, content: bytes) -> None:
+        """Raises RecordError where another recorder put something else."""
+        try:
+            self._put(key, content, IfNoneMatch="*")
+        except AwsError as error:
+            if not any(word in error.what for word in THERE):
+                raise
+            there: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)["Body"].read()
+            if there != content:
+                raise RecordError(
+                    f"s3://{self.name}/{key}",
+                    "another recorder wrote it at the same time",
+                    "remove the local record and record again",
+                ) from error
+
+    def _put(self, key: str, content: bytes, **more: str) -> None:
+        """With the hash that S3 checks on arrival."""
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        self.aws.call(
+            "s3", "put_object", Bucket=self.name, Key=key, Body=content, ChecksumSHA256=digest, **more
+        )
+
+
+def parse_address(address: str) -> tuple[str, str, str]:
+    """`s3://bucket/deployment/record` in its three parts. Raises MisuseError."""
+    found = ADDRESS.fullmatch(address)
+    deployment, _, record = found[2].rpartition("/") if found else ("", "", "")
+    if not found or not deployment or not RECORD_NAME.fullmatch(record):
+        raise MisuseError(
+            "record", f"{address} is no record's address", "s3://<bucket>/<deployment>/<record>"
+        )
+    return found[1], deployment, record

@@ -1,0 +1,288 @@
+"""Records releases: gathers, masks, writes, and adds later what came late.
+
+Recording a release again makes no second record: what is new is appended, and nothing where nothing is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gbg_lib.errors import GateRefused, NotThere
+from gbg_lib.masking import Masking
+from gbg_lib.pipeline import Execution
+from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.bucket import Bucket
+from gbg_lib.record.format import Evidence, record_name, stamp
+from gbg_lib.record.gathering import MISSING, Gathering, Subject
+from gbg_lib.record.manifest import Manifest, Resource
+from gbg_lib.record.observe import Observations
+from gbg_lib.record.sources import LATE, SOURCES, ask
+from gbg_lib.record.sources.account import identity
+from gbg_lib.record.store import Store
+from gbg_lib.record.summary import summarised, tags
+from gbg_lib.record.versions import versions
+from gbg_lib.steps import ReleaseRun
+
+SETTLED = timedelta(minutes=20)
+"""after which CloudTrail has told everything: it says 15 minutes, mostly"""
+PER_TIME = frozenset({"gathering", "identity"})
+"""kinds that say something of one gathering only"""
+
+LOOKED_AT = ("machine", "machine.event", "instance", "group", "bake")
+"""kinds in which late sources find the names of machines"""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    path: Path
+    action: str
+    """written | added | nothing"""
+    reason: str
+    pieces: int = 0
+    """evidence and files that were written"""
+    calls: int = 0
+    """requests to AWS that it took"""
+    missing: tuple[str, ...] = ()
+    address: str = ""
+    """where it is in S3; empty where there is no bucket"""
+
+
+class Recorder:
+    """`folder` holds the stores of all deployments."""
+
+    def __init__(self, step: ReleaseRun, folder: Path) -> None:
+        self.step = step
+        self.aws = step.aws
+        self.folder = folder
+        self.store = Store(folder, step.parameters.deployment)
+        self.bucket = Bucket(self.aws, step.base.get("RecordsBucketName", ""), step.parameters.deployment)
+
+    def record(self, execution_id: str) -> Recorded:
+        """Raises NotThere, GateRefused for a release that is going on."""
+        execution = self.step.pipeline.execution(execution_id)
+        if not execution.over:
+            raise GateRefused(
+                f"release {execution_id[:8]}", "it is going on", "record it when it is over: runbook 04 waits"
+            )
+        self.bucket.fetch_index(self.store)
+        return self._record(execution)
+
+    def record_all(self) -> Iterator[Recorded]:
+        """Every release that is over, oldest first: a record, or late evidence where there is one."""
+        self.bucket.fetch_index(self.store)
+        for execution in reversed(list(self.step.pipeline.all_executions())):
+            if execution.over:
+                yield self._record(execution)
+
+    def observations(self, execution_id: str) -> Observations:
+        return Observations(self.folder, self.store.deployment, execution_id)
+
+    def _record(self, execution: Execution) -> Recorded:
+        former = self.store.find(execution.id) or self.bucket.fetch(self.store, execution.id)
+        if former is None:
+            return self._write(execution)
+        archive = open_archive(former)
+        if archive.manifests[-1].summary.get("settled") and not _lost(archive):
+            return Recorded(
+                former, "nothing", "it is recorded and settled", address=self.bucket.address(former)
+            )
+        return self._add(execution, former, archive)
+
+    def _write(self, execution: Execution) -> Recorded:
+        calls = self.aws.requests.total()
+        observed = self.observations(execution.id)
+        subject = self._subject(execution, observed.read())
+        found = self._gathered(subject, tuple(SOURCES))
+        used = self.aws.requests.total() - calls
+        self._told(found, used)
+        manifest = self._manifest(subject, found, record_name(subject.started, execution.id))
+        path = self.store.write(manifest, list(found.evidence.values()), found.files)
+        observed.forget()
+        address = self.bucket.send(self.store, path.name)
+        pieces = len(found.evidence) + len(found.files)
+        return Recorded(path, "written", "it had no record", pieces, used, _missing(found), address)
+
+    def _add(self, execution: Execution, path: Path, archive: Archive) -> Recorded:
+        """Sources that know more later, and those that could not be had before."""
+        calls = self.aws.requests.total()
+        subject = self._subject(execution, ())
+        names = tuple(name for name in SOURCES if name in LATE or name in _lost(archive))
+        found = self._gathered(subject, names, archive)
+        used = self.aws.requests.total() - calls
+        before = {one.id: one for one in archive.evidence}
+        news = [one for one in found.evidence.values() if _differs(one, before.get(one.id))]
+        settled = _settled(subject)
+        if not news and not settled:
+            return Recorded(
+                path, "nothing", "nothing new yet", 0, used, _missing(found), self.bucket.address(path)
+            )
+        names_there = archive.names
+        files = {name: data for name, data in found.files.items() if name not in names_there}
+        manifest = self._manifest(subject, found, archive.name, archive)
+        self.store.append(archive.name, manifest, news, files)
+        address = self.bucket.send(self.store, path.name)
+        reason = "late evidence" if news else "settled: nothing more will come"
+        return Recorded(path, "added", reason, len(news) + len(files), used, _missing(found), address)
+
+    def _subject(self, execution: Execution, observed: tuple[Evidence, ...]) -> Subject:
+        pipeline = self.step.pipeline
+        told = self.aws.pages(
+            "codepipeline",
+            "list_action_executions",
+            "actionExecutionDetails",
+            pipelineName=pipeline.name,
+            filter={"pipelineExecutionId": execution.id},
+        )
+        actions = tuple(sorted(told, key=lambda one: (one["startTime"], one["lastUpdateTime"])))
+        if not actions:
+            raise NotThere(
+                f"release {execution.id[:8]}",
+                "CodePipeline knows none of its actions any more",
+                "it keeps them twelve months",
+            )
+        return Subject(
+            self.aws,
+            self.store.deployment,
+            self.step.base,
+            self.step.parts,
+            execution.id,
+            min(execution.started, actions[0]["startTime"]),
+            max(action["lastUpdateTime"] for action in actions),
+            actions,
+            self._former_commit(execution),
+            observed,
+        )
+
+    def _former_commit(self, execution: Execution) -> str:
+        """Of the last release before it that succeeded."""
+        for entry in reversed(self.store.summaries()):
+            earlier = str(entry["started"]) < str(stamp(execution.started))
+            if earlier and entry["status"] == "Succeeded" and entry["execution"] != execution.id:
+                return str(entry["commit"])
+        return ""
+
+    def _gathered(
+        self, subject: Subject, names: tuple[str, ...], archive: Archive | None = None
+    ) -> Gathering:
+        """`archive` is what late sources may look at for the names of machines."""
+        found = Gathering(self._masking())
+        if archive is not None:
+            known = {
+                one.id: one for one in archive.of("machine", "instance", "group", "machine.event", "bake")
+            }
+            found.evidence.update(known)
+        ask(subject, found, names)
+        return found
+
+    def _masking(self) -> Masking:
+        keys = self.aws.keys()
+        return Masking(filter(None, (keys.secret_key, keys.token)))
+
+    def _told(self, found: Gathering, calls: int) -> None:
+        """Who recorded, when, with what, at what cost."""
+        told: dict[str, Any] = {
+            "written": stamp(datetime.now(UTC)),
+            "calls": calls,
+            "pieces": len(found.evidence) + len(found.files) + 1,
+            "sources": list(SOURCES),
+            "versions": versions(),
+            "parameters": self.step.parameters.model_dump(),
+        }
+        found.add("gathering", "", "gbg record", told, at=datetime.now(UTC))
+
+    def _manifest(
+        self, subject: Subject, found: Gathering, name: str, archive: Archive | None = None
+    ) -> Manifest:
+        summary = (
+            {**archive.manifests[-1].summary, "settled": _settled(subject)}
+            if archive
+            else summarised(subject, found, _settled(subject))
+        )
+        who = identity(subject, found)
+        return Manifest(
+            record=name,
+            sequence=0,
+            former=None,
+            files={},
+            written=datetime.now(UTC),
+            released=_released(subject, found),
+            external=_external(subject, found),
+            internal={"region": self.aws.region, "recorder": who},
+            dependencies=_dependencies(subject, found),
+            builder=self.step.parts["PipelineArn"],
+            versions=versions(),
+            execution_id=subject.execution_id,
+            started=subject.started,
+            finished=subject.finished,
+            summary=summary,
+        )
+
+
+def _external(subject: Subject, found: Gathering) -> dict[str, Any]:
+    """What a person or a push decided: repository, branch, commit, the stacks' parameters."""
+    given = {
+        one.id.partition(":")[2]: {
+            parameter["ParameterKey"]: parameter["ParameterValue"]
+            for parameter in one.data.get("Parameters", [])
+        }
+        for one in found.of("stack")
+    }
+    return {
+        "deployment": subject.deployment,
+        "repository": subject.base["RepositoryName"],
+        "branch": subject.output("BranchName"),
+        "commit": subject.commit,
+        "stacks": given,
+    }
+
+
+def _released(subject: Subject, found: Gathering) -> list[Resource]:
+    """What came of it, by digest: the build's artifact and its files. An AMI has none that AWS tells."""
+    made = []
+    for one in found.of("artifact"):
+        name = one.id.partition(":")[2]
+        made.append(Resource(name, {"sha256": one.data["sha256"]}, role="released"))
+        made += [
+            Resource(f"{name}/{member}", {"sha256": sha}, role="released")
+            for member, sha in one.data["members"].items()
+            if member.endswith((".war", ".jar"))
+        ]
+    return made
+
+
+def _dependencies(subject: Subject, found: Gathering) -> list[Resource]:
+    region, needed = subject.aws.region, []
+    if subject.commit:
+        url = subject.base["RepositoryCloneUrlHttp"]
+        needed.append(Resource("", {"gitCommit": subject.commit}, uri=f"git+{url}"))
+    for one in found.of("source"):
+        needed.append(Resource("source.zip", {"sha256": one.data["sha256"]}))
+    for one in found.of("image"):
+        image = one.data["ImageId"]
+        fingerprint = tags(one.data).get("gbg:packages", "")
+        digest = {"gbgPackages": fingerprint} if fingerprint else {}
+        needed.append(Resource(one.id, digest, uri=f"urn:aws:ec2:{region}:image/{image}"))
+    return needed
+
+
+def _settled(subject: Subject) -> bool:
+    return datetime.now(UTC) >= subject.finished + SETTLED
+
+
+def _lost(archive: Archive) -> set[str]:
+    """Whole sources that could not be had."""
+    return {str(one.data["what"]) for one in archive.of(MISSING)} & set(SOURCES)
+
+
+def _missing(found: Gathering) -> tuple[str, ...]:
+    return tuple(f"{one.data['what']}: {one.data['why']}" for one in found.of(MISSING))
+
+
+def _differs(now: Evidence, before: Evidence | None) -> bool:
+    if now.kind in PER_TIME:
+        return False
+    return before is None or (now.data, now.at, now.until) != (before.data, before.at, before.until)

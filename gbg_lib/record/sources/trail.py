@@ -1,0 +1,58 @@
+"""CloudTrail's slice: every call that changed something of this deployment during the release.
+
+One attribute a look-up, 50 events a page, two calls a second; events come some minutes late.
+https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from gbg_lib.record.gathering import Gathering, Subject
+
+MOST_EVENTS = 5_000
+NOISE = frozenset(
+    {"UpdateInstanceInformation", "PutInventory", "PutLogEvents", "CreateLogStream", "PutMetricData"}
+)
+"""what agents say of themselves all the time"""
+
+
+def calls(subject: Subject, found: Gathering) -> None:
+    looked_at = kept = 0
+    known = tuple(identifiers(subject, found))
+    events = subject.aws.pages(
+        "cloudtrail",
+        "lookup_events",
+        "Events",
+        LookupAttributes=[{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
+        StartTime=subject.begin,
+        EndTime=subject.end,
+        PaginationConfig={"MaxItems": MOST_EVENTS},
+    )
+    for event in events:
+        looked_at += 1
+        text = event.pop("CloudTrailEvent", "{}")
+        if event["EventName"] in NOISE or not any(one in text for one in known):
+            continue
+        kept += 1
+        told = {**event, "event": json.loads(text)}
+        key = event["EventId"]
+        found.add("api.call", key, "cloudtrail:lookup_events", told, at=event["EventTime"])
+    if looked_at >= MOST_EVENTS:
+        found.miss(
+            f"API calls before the last {MOST_EVENTS}",
+            "the account is too busy to look at all of them",
+            "cloudtrail:lookup_events",
+        )
+
+
+def identifiers(subject: Subject, found: Gathering) -> Iterable[str]:
+    """What an event has to name to belong to the release."""
+    name = subject.deployment
+    yield from (f"{name}-", f"/{name}/", f'"{name}"', subject.execution_id)
+    yield from (subject.base["LaunchTemplateId"], f"CodeDeploy_{subject.base['DeploymentGroupName']}")
+    yield from filter(None, (subject.automation, subject.output("ImageId")))
+    yield from subject.deployments
+    yield from (one.id.partition(":")[2] for one in found.of("instance"))
+    yield from (str(one.data["targetId"]) for one in found.of("machine"))
