@@ -12,6 +12,7 @@ COMMANDS = {
     "status": "gbg_cli.sandbox",
     "env": "gbg_cli.sandbox",
     "run": "gbg_cli.run",
+    "record": "gbg_cli.record",
     "schedule": "gbg_cli.schedule",
     "down": "gbg_cli.sandbox",
     "doctor": "gbg_cli.doctor",

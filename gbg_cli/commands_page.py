@@ -25,7 +25,23 @@ def sections() -> str:
         lines += [f"## {name}", "", f"    {usage}", "", command.help or "", ""]
         lines += [f"- {_option(option, inner)}" for option in options(command)]
         lines += [""] if options(command) else []
+        if isinstance(command, click.Group):
+            lines += _below(name, command, inner)
     return "\n".join([*lines, END])
+
+
+def _below(name: str, group: click.Group, context: click.Context) -> list[str]:
+    """A section for each of a command's own commands."""
+    lines = []
+    for below, command in group.commands.items():
+        if command.hidden:
+            continue
+        inner = click.Context(command, info_name=below, parent=context)
+        usage = " ".join([f"./gbg {name} {below}", *command.collect_usage_pieces(inner)])
+        lines += [f"### {name} {below}", "", f"    {usage}", "", command.help or "", ""]
+        lines += [f"- {_option(option, inner)}" for option in options(command)]
+        lines += [""] if options(command) else []
+    return lines
 
 
 def options(command: click.Command) -> list[click.Option]:

@@ -32,6 +32,8 @@ class Bucket:
         self.aws = aws
         self.name = name
         self.deployment = deployment
+        self.behind: set[str] = set()
+        """records of which the bucket's index lacks something"""
 
     def address(self, record: Path) -> str:
         return f"s3://{self.name}/{self.deployment}/{record.name}" if self.name else ""
@@ -44,7 +46,7 @@ class Bucket:
         try:
             content: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)["Body"].read()
         except NotThere:
-            return
+            content = b""
         there = [entry.link for entry in read_index(content, f"s3://{self.name}/{key}")]
         here = [entry.link for entry in store.entries()]
         shared = min(len(there), len(here))
@@ -54,6 +56,7 @@ class Bucket:
                 f"it tells another story than {store.index}",
                 "`gbg record verify` tells which is whole; move the other one away",
             )
+        self.behind = {link.record for link in here[shared:]}
         if len(there) > len(here):
             store.replace_index(content)
 

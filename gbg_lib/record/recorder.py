@@ -13,7 +13,7 @@ from typing import Any
 
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.masking import Masking
-from gbg_lib.pipeline import Execution
+from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
 from gbg_lib.record.format import Evidence, record_name, stamp
@@ -22,7 +22,7 @@ from gbg_lib.record.manifest import Manifest, Resource
 from gbg_lib.record.observe import Observations
 from gbg_lib.record.sources import LATE, SOURCES, ask
 from gbg_lib.record.sources.account import identity
-from gbg_lib.record.store import Store
+from gbg_lib.record.store import Store, records
 from gbg_lib.record.summary import summarised, tags
 from gbg_lib.record.versions import versions
 from gbg_lib.steps import ReleaseRun
@@ -52,13 +52,13 @@ class Recorded:
 
 
 class Recorder:
-    """`folder` holds the stores of all deployments."""
+    """`folder` holds the stores of all deployments; by default where $GBG_RECORDS says."""
 
-    def __init__(self, step: ReleaseRun, folder: Path) -> None:
+    def __init__(self, step: ReleaseRun, folder: Path | None = None) -> None:
         self.step = step
         self.aws = step.aws
-        self.folder = folder
-        self.store = Store(folder, step.parameters.deployment)
+        self.folder = folder or records()
+        self.store = Store(self.folder, step.parameters.deployment)
         self.bucket = Bucket(self.aws, step.base.get("RecordsBucketName", ""), step.parameters.deployment)
 
     def record(self, execution_id: str) -> Recorded:
@@ -78,6 +78,12 @@ class Recorder:
             if execution.over:
                 yield self._record(execution)
 
+    def follow(self, execution_id: str) -> Iterator[list[Action]]:
+        """As the step follows it; what is seen of the fleet on the way goes into the record."""
+        follow = self.step.follow(execution_id)
+        watched = self.observations(execution_id)
+        return watched.watch(self.aws, self.step.base["TargetGroupArn"], follow)
+
     def observations(self, execution_id: str) -> Observations:
         return Observations(self.folder, self.store.deployment, execution_id)
 
@@ -86,6 +92,8 @@ class Recorder:
         if former is None:
             return self._write(execution)
         archive = open_archive(former)
+        if former.name in self.bucket.behind:
+            self.bucket.send(self.store, former.name)
         if archive.manifests[-1].summary.get("settled") and not _lost(archive):
             return Recorded(
                 former, "nothing", "it is recorded and settled", address=self.bucket.address(former)

@@ -28,6 +28,11 @@ LOCK = ".lock"
 PARTIAL = ".partial-"
 
 
+def records() -> Path:
+    """Where records are kept: $GBG_RECORDS, or records/ beside the project."""
+    return Path(os.environ.get("GBG_RECORDS") or Path(__file__).resolve().parents[2] / "records")
+
+
 @dataclass(frozen=True)
 class Entry:
     """A line of the index: a manifest's link, and the summary of its record."""

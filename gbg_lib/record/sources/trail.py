@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from gbg_lib.record.gathering import Gathering, Subject
 
 MOST_EVENTS = 5_000
+LONGEST = 400
 NOISE = frozenset(
     {"UpdateInstanceInformation", "PutInventory", "PutLogEvents", "CreateLogStream", "PutMetricData"}
 )
@@ -36,7 +38,7 @@ def calls(subject: Subject, found: Gathering) -> None:
         if event["EventName"] in NOISE or not any(one in text for one in known):
             continue
         kept += 1
-        told = {**event, "event": json.loads(text)}
+        told = {**event, "event": shortened(json.loads(text))}
         key = event["EventId"]
         found.add("api.call", key, "cloudtrail:lookup_events", told, at=event["EventTime"])
     if looked_at >= MOST_EVENTS:
@@ -45,6 +47,17 @@ def calls(subject: Subject, found: Gathering) -> None:
             "the account is too busy to look at all of them",
             "cloudtrail:lookup_events",
         )
+
+
+def shortened(value: Any) -> Any:
+    """Templates and scripts that a call carried are in the record already: their beginning is enough."""
+    if isinstance(value, dict):
+        return {key: shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{value[:LONGEST]}… ({len(value)} characters)"
+    return value
 
 
 def identifiers(subject: Subject, found: Gathering) -> Iterable[str]:

@@ -17,14 +17,15 @@ def test_part_3_stays_while_its_bucket_holds_revisions(deployment: Deployment) -
         deployment.delete_stack(deployment.run.pipeline_stack)
 
 
-def test_both_parts_go_and_leave_only_the_images(deployment: Deployment) -> None:
+def test_both_parts_go_and_leave_only_images_and_records(deployment: Deployment) -> None:
     images = {image.id for image in golden_images(deployment.aws, deployment.name)}
+    records = deployment.run.base["RecordsBucketName"]
     empty(deployment, deployment.run.base["ArtifactBucketName"])
     deployment.delete_stack(deployment.run.pipeline_stack)
     site = deployment.run.page()
     assert site.status == 200
     deployment.delete_stack(deployment.run.base_stack)
-    assert inventory(deployment.aws, deployment.name) == []
+    assert inventory(deployment.aws, deployment.name) == [f"s3: {records}"]
     assert {image.id for image in golden_images(deployment.aws, deployment.name)} == images
     assert deployment.run.page().status == 0
 
