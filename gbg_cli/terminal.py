@@ -14,11 +14,10 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from gbg_lib.errors import GbgError
+from gbg_lib.errors import FAILED, GbgError
 from gbg_sandbox.home import SandboxError
 
-MISUSE = 2
-FAILURE = 1
+FAILURE = FAILED
 
 COLOURS: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
 
@@ -38,7 +37,7 @@ def errors_shown() -> Iterator[None]:
         yield
     except GbgError as error:
         show_error(error.where, error.what, error.try_this)
-        sys.exit(MISUSE if error.misuse else FAILURE)
+        sys.exit(error.exit_status)
     except SandboxError as error:
         show_error("sandbox", error.what, error.try_this)
         sys.exit(FAILURE)

@@ -1,13 +1,24 @@
-"""Errors of gbg_lib: one base class, each with where it happened, what was said, and what to try."""
+"""Errors of gbg_lib: one base class, each with where it happened, what was said, and what to try.
+
+A class knows the exit status that a command ends with: 0 is done, see below for the others.
+"""
 
 from __future__ import annotations
+
+DONE = 0
+FAILED = 1
+MISUSE = 2
+REFUSED = 3
+"""a gate refused, or nobody can tell whether it is open"""
+INTERRUPTED = 4
+LOCKED = 5
+"""somebody else is releasing"""
 
 
 class GbgError(Exception):
     """Something did not work; says where, what, and what to try."""
 
-    misuse = False
-    """whether the caller asked for something that can't be meant: exit status 2"""
+    exit_status = FAILED
 
     def __init__(self, where: str, what: str, try_this: str) -> None:
         super().__init__(f"{where}: {what}\n  try: {try_this}")
@@ -19,13 +30,13 @@ class GbgError(Exception):
 class ParameterError(GbgError):
     """A parameter is unknown, of the wrong type, or out of range."""
 
-    misuse = True
+    exit_status = MISUSE
 
 
 class MisuseError(GbgError):
     """A runbook, file or option was named that does not exist."""
 
-    misuse = True
+    exit_status = MISUSE
 
 
 class AccessRefused(GbgError):
@@ -53,7 +64,9 @@ class ReleaseFailed(GbgError):
 
 
 class GateRefused(GbgError):
-    """A gate is shut: what was asked for may not be done now."""
+    """A gate is shut, or can't tell: what was asked for may not be done now."""
+
+    exit_status = REFUSED
 
 
 class Explained(GbgError):
@@ -72,5 +85,21 @@ class CheckFailed(GbgError):
     """A check after a step found the world different from what the step should have made."""
 
 
+class Interrupted(GbgError):
+    """A signal ended a run."""
+
+    exit_status = INTERRUPTED
+
+
+class Locked(GbgError):
+    """Somebody else is releasing with the same pipeline."""
+
+    exit_status = LOCKED
+
+
 class RunFailed(GbgError):
-    """A runbook stopped in one of its cells."""
+    """A runbook stopped in one of its cells; the exit status is that of the error which stopped it."""
+
+    def __init__(self, where: str, what: str, try_this: str, exit_status: int = FAILED) -> None:
+        super().__init__(where, what, try_this)
+        self.exit_status = exit_status

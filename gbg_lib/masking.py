@@ -5,9 +5,13 @@ A mask says that something was there and of what kind, never how long it was.
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 MASK = "****"
 SHORTEST = 6
@@ -29,7 +33,9 @@ PATTERNS = (
     (re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), r"\1" + MASK),
     (re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@"), r"\1" + MASK + "@"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b"), MASK),
+    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"), MASK),
+    (re.compile(r"(hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"), r"\1" + MASK),
+    (re.compile(r"\b(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}"), MASK),
     (
         re.compile(
             r"(?i)(\b[\w.-]*(?:password|passwd|passphrase|secret(?:[_-]?access)?(?:[_-]?key)?|session[_-]?token"
@@ -45,14 +51,16 @@ class Masking:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
+        forms = sorted({form for one in self._secrets for form in forms_of(one)}, key=len, reverse=True)
+        self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
 
     def knowing(self, secrets: Iterable[str]) -> Masking:
         """The same with more known secrets."""
         return Masking([*self._secrets, *secrets])
 
     def text(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
+        if self._forms is not None:
+            text = self._forms.sub(MASK, text)
         for pattern, mask in PATTERNS:
             text = pattern.sub(mask, text)
         return text
@@ -72,7 +80,7 @@ class Masking:
             return self._mapping(value)
         if isinstance(value, list | tuple):
             return [self.value(item, name) for item in value]
-        if isinstance(value, str):
+        if isinstance(value, str) and not is_picture(name):
             return MASK if value and is_secret_name(name) else self.text(value)
         return value
 
@@ -90,6 +98,34 @@ class Masking:
 
 NAMING = ("Name", "name", "Key", "key", "ParameterKey")
 VALUES = ("Value", "value", "ParameterValue", "ResolvedValue")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a MIME type's data is letters in which a pattern means nothing."""
+    return name.startswith("image/") and name != "image/svg+xml"
+
+
+def forms_of(secret: str) -> Iterator[str]:
+    """How a value may be written: plain, as JSON, Python, HTML, a URL and base64 write it, line by line."""
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield from (line.strip() for line in secret.splitlines() if len(line.strip()) >= SHORTEST)
+    yield from _base64(secret.encode())
+
+
+def _base64(secret: bytes) -> Iterator[str]:
+    """The letters that stay the same wherever in an encoded text the value begins."""
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + secret).decode()
+        first, last = (before * 8 + 5) // 6, (before + len(secret)) * 8 // 6
+        if last - first >= SHORTEST:
+            yield encoded[first:last]
 
 
 def is_secret_name(name: str) -> bool:

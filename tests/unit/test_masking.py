@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -47,6 +50,45 @@ def test_a_known_value_is_masked_wherever_it_stands() -> None:
     found = masking.value({"log": ["said: correct horse!"], "n": {"deep": "xcorrect horsex"}})
     assert "correct horse" not in json.dumps(found)
     assert masking.content(b"\xff correct horse") == b"\xff " + MASK.encode()
+
+
+AWKWARD = 'pl4nted "s€cret" & <more>/+='
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps({"x": AWKWARD}),
+        json.dumps({"x": AWKWARD}, ensure_ascii=False),
+        repr({"x": AWKWARD}),
+        html.escape(f"<b>{AWKWARD}</b>"),
+        "https://example.com/?x=" + quote(AWKWARD, safe=""),
+        base64.b64encode(AWKWARD.encode()).decode(),
+        base64.b64encode(b"user:" + AWKWARD.encode() + b"\n").decode(),
+    ],
+)
+def test_a_known_value_is_masked_however_it_is_written(written: str) -> None:
+    masked = Masking([AWKWARD]).text(f"before {written} after")
+    assert MASK in masked
+    assert masked.startswith("before ") and masked.endswith(" after")
+    for part in ("pl4nted", base64.b64encode(AWKWARD.encode()).decode()[4:20]):
+        assert part not in masked
+
+
+def test_every_line_of_a_known_value_is_masked() -> None:
+    assert Masking(["first long line\nsecond long line\n"]).text("| second long line |") == f"| {MASK} |"
+
+
+def test_a_picture_keeps_its_letters() -> None:
+    picture = {"image/png": "AKIA" + "A" * 16}
+    assert Masking().value(picture) == picture
+
+
+@pytest.mark.parametrize(
+    "text", ["https://hooks.slack.com/services/T0/B0/xyz", "github_pat_" + "a" * 22, "xoxb-1234567890-abc"]
+)
+def test_tokens_of_chats_and_hosts_are_masked(text: str) -> None:
+    assert Masking().text(text) == text[: text.find("services")] * ("services" in text) + MASK
 
 
 def test_names_tell_secrets() -> None:
