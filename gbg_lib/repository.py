@@ -94,15 +94,15 @@ class Repository:
         """How many commits ago the branch held exactly these files; None when it never did."""
         with self.clone() as work, tempfile.TemporaryDirectory(prefix="gbg-") as temporary:
             wanted = self._tree(folder, Path(temporary) / "work")
-            trees = self._git(work, "log", "--first-parent", "--format=%T", self.branch).split()
+            trees = self.git(work, "log", "--first-parent", "--format=%T", self.branch).split()
         return trees.index(wanted) if wanted in trees else None
 
     def _tree(self, folder: Path, work: Path) -> str:
         """git's name for the folder's content, file modes included; `work` becomes a repository with it."""
         shutil.copytree(folder, work, ignore=shutil.ignore_patterns(*NOT_SOURCE))
-        self._git(work, "init", "-q", "-b", self.branch)
-        self._git(work, "add", "--all")
-        return self._git(work, "write-tree")
+        self.git(work, "init", "-q", "-b", self.branch)
+        self.git(work, "add", "--all")
+        return self.git(work, "write-tree")
 
     def seed(self, plan: SeedPlan, folder: Path, message: str) -> Commit:
         """Push `folder` as the first commit."""
@@ -136,19 +136,20 @@ class Repository:
         """A clone that is removed at the end."""
         with tempfile.TemporaryDirectory(prefix="gbg-") as temporary:
             work = Path(temporary) / "work"
-            self._git(Path(temporary), "clone", "-q", "--branch", self.branch, self.url, str(work))
+            self.git(Path(temporary), "clone", "-q", "--branch", self.branch, self.url, str(work))
             yield work
 
     def _commit_and_push(self, work: Path, message: str) -> Commit:
-        self._git(work, "add", "--all")
-        if not self._git(work, "status", "--porcelain"):
+        self.git(work, "add", "--all")
+        if not self.git(work, "status", "--porcelain"):
             raise RepositoryError(f"repository {self.name}", "nothing has changed", "edit a file first")
-        self._git(work, "commit", "-q", "-m", message)
+        self.git(work, "commit", "-q", "-m", message)
         self.aws.acts(f"git push {self.url} HEAD:refs/heads/{self.branch}")
-        self._git(work, "push", "-q", self.url, f"HEAD:refs/heads/{self.branch}")
-        return Commit(self._git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
+        self.git(work, "push", "-q", self.url, f"HEAD:refs/heads/{self.branch}")
+        return Commit(self.git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
 
-    def _git(self, directory: Path, *words: str) -> str:
+    def git(self, directory: Path, *words: str) -> str:
+        """What git says in a folder, with this repository's rights. Raises RepositoryError."""
         settings = [*SETTINGS.items(), ("credential.helper", LOGIN)]
         done = subprocess.run(
             ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],

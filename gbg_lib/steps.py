@@ -46,6 +46,12 @@ class Step:
         """Part 1's outputs. Raises NotThere when there is no Part 1 yet."""
         return self.stacks.outputs(self.base_stack)
 
+    @cached_property
+    def repository(self) -> Repository:
+        return Repository(
+            self.aws, self.base["RepositoryName"], self.base["RepositoryCloneUrlHttp"], self.parameters.branch
+        )
+
     @property
     def tags(self) -> dict[str, str]:
         return {"gbg:deployment": self.parameters.deployment}
@@ -97,12 +103,6 @@ class BaseStack(Step):
 
 class SeedRepository(Step):
     """Runbook 02: the application becomes the repository's first commit."""
-
-    @cached_property
-    def repository(self) -> Repository:
-        return Repository(
-            self.aws, self.base["RepositoryName"], self.base["RepositoryCloneUrlHttp"], self.parameters.branch
-        )
 
     @property
     def folder(self) -> Path:

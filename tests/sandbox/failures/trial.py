@@ -1,0 +1,174 @@
+"""One release that meets one fault, under load: all that the table asserts about it, looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gbg_lib import faults
+from gbg_lib.errors import ReleaseFailed, TimedOut
+from gbg_lib.faults import moments
+from gbg_lib.faults.fault import Fault
+from gbg_lib.fleet import read_page, target_health
+from gbg_lib.release import Release, require_succeeded
+from gbg_lib.waiting import wait_until
+from tests.sandbox.e2e.inventory import inventory
+from tests.sandbox.e2e.load import Answer, Load
+from tests.sandbox.e2e.world import Deployment
+
+ACTIVE = ["Created", "Queued", "InProgress", "Baking", "Ready"]
+SETTLE_SECONDS = 240
+PER_SECOND = 20
+Facts = tuple[str, str]
+"""commit and image of a machine that answers"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    release: Release
+    error: ReleaseFailed | None
+    deployment: dict[str, Any]
+    """deploymentInfo; empty where there was none"""
+    rollback: dict[str, Any]
+    before: Facts
+    answers: list[Answer]
+    lost: list[Answer]
+    serves: set[Facts]
+    """what the fleet answers after all is over"""
+    left: list[str]
+    """what is there afterwards and was not before, beside the fleet that serves"""
+    unsettled: str
+    """what never came to rest; empty where all did"""
+
+    @property
+    def message(self) -> str:
+        return str(self.error) if self.error else ""
+
+
+class Trial:
+    """Runs faults one after the other on one deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.of = deployment
+        self.step = deployment.run
+        self.aws = deployment.aws
+
+    def run(self, fault: Fault) -> Outcome:
+        before, was_there = self._answering(), set(inventory(self.aws, self.of.name))
+        version = self._version()
+        faults.plant(self.step, fault)
+        try:
+            with Load(self.step.base["SiteUrl"], per_second=PER_SECOND) as load:
+                release = self._follow(fault)
+                unsettled = self._settle(release, version)
+        finally:
+            faults.remove(self.step, faults.CATALOGUE)
+        serves = self._answering()
+        return Outcome(
+            release=release,
+            error=self._error(release),
+            deployment=self._deployment(release.deployment_id),
+            rollback=self._rollback(release.deployment_id),
+            before=next(iter(before)),
+            answers=load.answers,
+            lost=load.lost,
+            serves=serves,
+            left=self._left(was_there),
+            unsettled=unsettled,
+        )
+
+    def _follow(self, fault: Fault) -> Release:
+        execution = faults.begin(self.step, fault)
+        fault.strike(self.step, execution)
+        return self.of.follow(execution)
+
+    def _error(self, release: Release) -> ReleaseFailed | None:
+        try:
+            require_succeeded(self.aws, release)
+        except ReleaseFailed as error:
+            return error
+        return None
+
+    # --- rest ---
+
+    def _settle(self, release: Release, version: str) -> str:
+        """Wait until nothing moves any more; what still did when the time was up."""
+        wanted = version if release.status != "Succeeded" else release.template_version
+        try:
+            wait_until(
+                self.aws,
+                lambda: None if self._moving(wanted) else True,
+                limit_seconds=SETTLE_SECONDS,
+                what="rest",
+                try_this="read the sandbox's log",
+            )
+        except TimedOut:
+            return self._moving(wanted)
+        return ""
+
+    def _moving(self, wanted: str) -> str:
+        if active := self._active():
+            return f"deployments {active}"
+        fleets = self.step.fleets()
+        if len(fleets) != 1:
+            return f"fleets {[fleet.group for fleet in fleets]}"
+        [fleet] = fleets
+        if fleet.template_version != wanted:
+            return f"{fleet.group} is on version {fleet.template_version} and not on {wanted}"
+        states = sorted(f"{one.lifecycle} {one.target_health}" for one in fleet.instances)
+        if states != ["InService healthy"] * fleet.desired:
+            return f"{fleet.group} wants {fleet.desired}: {states}"
+        ours = {one.id for one in fleet.instances}
+        if strangers := set(target_health(self.aws, self.step.base["TargetGroupArn"])) - ours:
+            return f"targets of no fleet: {strangers}"
+        return ""
+
+    def _active(self) -> list[str]:
+        found = self.aws.pages(
+            "codedeploy",
+            "list_deployments",
+            "deployments",
+            applicationName=self.step.base["ApplicationName"],
+            deploymentGroupName=self.step.base["DeploymentGroupName"],
+            includeOnlyStatuses=ACTIVE,
+        )
+        return [str(one) for one in found]
+
+    # --- afterwards ---
+
+    def _version(self) -> str:
+        return str(moments.serving_group(self.step)["LaunchTemplate"]["Version"])
+
+    def _answering(self) -> set[Facts]:
+        """Commit and image of every machine, asked at the front door until each has answered."""
+        wanted = len(moments.serving_group(self.step)["Instances"])
+        seen: dict[str, Facts] = {}
+
+        def look() -> bool | None:
+            facts = read_page(self.step.base["SiteUrl"] + "health").facts
+            if "instance" in facts:
+                seen[facts["instance"]] = facts["commit"], facts["image"]
+            return True if len(seen) >= wanted else None
+
+        wait_until(
+            self.aws, look, limit_seconds=60, what="every machine's answer", try_this="look at the site"
+        )
+        return set(seen.values())
+
+    def _left(self, was_there: set[str]) -> list[str]:
+        """Nothing of the fleet that serves counts: a release that succeeded brought it."""
+        group = moments.serving_group(self.step)
+        ours = [group["AutoScalingGroupName"], *(one["InstanceId"] for one in group["Instances"])]
+        now = set(inventory(self.aws, self.of.name)) - was_there
+        return sorted(one for one in now if not any(name in one for name in ours) and "ec2: vol-" not in one)
+
+    def _deployment(self, deployment_id: str) -> dict[str, Any]:
+        if not deployment_id:
+            return {}
+        return dict(
+            self.aws.call("codedeploy", "get_deployment", deploymentId=deployment_id)["deploymentInfo"]
+        )
+
+    def _rollback(self, deployment_id: str) -> dict[str, Any]:
+        told = self._deployment(deployment_id).get("rollbackInfo", {})
+        return self._deployment(told.get("rollbackDeploymentId", ""))
