@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gbg_lib.blueprint.part3.bake_golden_ami import Fleet
-from gbg_lib.blueprint.part3.restore_launch_template import restore
+from gbg_lib.blueprint.part3.restore_launch_template import let_go, restore
 from tests.unit.fleet_fakes import FakeFleet
 
 FAILED = "11111111-2222-4333-8444-555555555555"
@@ -24,6 +24,39 @@ def bake(fleet: FakeFleet, image: str, release: str) -> None:
 
 def put_back(fleet: FakeFleet, release: str = FAILED) -> str:
     return restore(release, "gbg-app", "gbg-fleet", fleet, fleet, fleet)
+
+
+def launched(fleet: FakeFleet, group: str) -> str:
+    return let_go(group, "gbg-app", "gbg-fleet", fleet, fleet, fleet)
+
+
+def test_blue_goes_back_as_soon_as_green_is_made(fleet: FakeFleet) -> None:
+    bake(fleet, "ami-new", FAILED)
+    fleet.pinned[GREEN] = fleet.pinned["gbg-blue"]
+    assert launched(fleet, GREEN) == "gbg-blue is back on version 1"
+    assert (fleet.image("gbg-blue"), fleet.image(GREEN)) == ("ami-source", "ami-new")
+
+
+def test_every_later_machine_of_green_changes_nothing(fleet: FakeFleet) -> None:
+    bake(fleet, "ami-new", FAILED)
+    fleet.pinned[GREEN] = fleet.pinned["gbg-blue"]
+    launched(fleet, GREEN)
+    assert "no group waits" in launched(fleet, GREEN)
+    assert fleet.pinned == {"gbg-blue": "1", GREEN: "2"}
+
+
+def test_a_green_fleet_of_an_earlier_release_lets_nothing_go(fleet: FakeFleet) -> None:
+    fleet.pinned[GREEN] = "1"
+    bake(fleet, "ami-new", FAILED)
+    assert "no group waits" in launched(fleet, GREEN)
+    assert fleet.image("gbg-blue") == "ami-new"
+
+
+@pytest.mark.parametrize("group", ["gbg-blue", "gone"])
+def test_blue_that_launches_for_itself_waits_for_its_copy(fleet: FakeFleet, group: str) -> None:
+    bake(fleet, "ami-new", FAILED)
+    assert "no group waits" in launched(fleet, group)
+    assert fleet.image("gbg-blue") == "ami-new"
 
 
 def test_the_group_goes_back_to_the_version_before_the_failed_release(fleet: FakeFleet) -> None:
