@@ -50,6 +50,7 @@ class Action:
     summary: str = ""
     error: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -180,4 +181,5 @@ def _action(item: Mapping[str, Any]) -> Action:
         summary=result.get("externalExecutionSummary", ""),
         error=error.get("message", ""),
         outputs=output.get("outputVariables", {}),
+        configuration=item.get("input", {}).get("configuration", {}),
     )

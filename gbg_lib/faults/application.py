@@ -19,7 +19,7 @@ UNHEALTHY = """\
             return;
         }
 """
-FLAPS = " && looks.getAndIncrement() / 4 % 2 == 1"
+FLAPS = " && looks.getAndIncrement() % 14 >= 4"
 
 
 def head(step: ReleaseRun) -> dict[str, str]:
@@ -66,7 +66,7 @@ def replaced(path: str, old: str, new: str) -> Edit:
 
 
 def unhealthy(condition: str) -> Edit:
-    """The load balancer, and nobody else, is told 503; with FLAPS four times of eight."""
+    """The load balancer, and nobody else, is told 503; with FLAPS ten times of fourteen."""
     begin = "HttpServletResponse response) throws IOException {\n"
 
     def edit(work: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,7 @@ def action(stage: str, begin: float, end: float, status: str = "Succeeded", **re
                 "errorDetails": {"message": result.get("error", "")},
             },
         },
+        "input": {"configuration": result.get("configuration", {})},
     }
 
 
@@ -100,7 +102,13 @@ def lifecycle(name: str, status: str = "Succeeded", **diagnostics: str) -> dict[
 
 
 class FakeCodeDeploy:
-    def __init__(self, targets: list[tuple[str, str, list[dict[str, Any]]]]) -> None:
+    """`info` is what get_deployment tells beside status and id; by deployment id in `others`."""
+
+    def __init__(
+        self, targets: list[tuple[str, str, list[dict[str, Any]]]], info: dict[str, Any] | None = None
+    ) -> None:
+        self.info = info or {}
+        self.others: dict[str, dict[str, Any]] = {}
         self.targets = {
             instance: {
                 "targetId": instance,
@@ -111,6 +119,13 @@ class FakeCodeDeploy:
             for instance, label, events in targets
         }
 
+    def get_deployment(self, **given: str) -> dict[str, Any]:
+        asked = given["deploymentId"]
+        found = self.others.get(asked, self.info if asked == DEPLOYMENT else None)
+        if found is None:
+            raise refusal("DeploymentDoesNotExistException", f"{asked} does not exist")
+        return {"deploymentInfo": {"deploymentId": asked, "status": "Failed", **found}}
+
     def list_deployment_targets(self, **given: str) -> dict[str, Any]:
         return {"targetIds": list(self.targets)}
 
@@ -118,3 +133,48 @@ class FakeCodeDeploy:
         assert len(given["targetIds"]) <= 25, "the API's limit"
         found = [self.targets[instance] for instance in given["targetIds"]]
         return {"deploymentTargets": [{"instanceTarget": target} for target in found]}
+
+
+class FakeTrail:
+    """CloudTrail: operation, caller and parameters of each call, newest first."""
+
+    def __init__(self, *calls: tuple[str, str, dict[str, str]]) -> None:
+        self.calls = calls
+
+    def lookup_events(self, **given: Any) -> dict[str, Any]:
+        [wanted] = given["LookupAttributes"]
+        found = [
+            {"EventName": name, "CloudTrailEvent": json.dumps(told(caller, parameters))}
+            for name, caller, parameters in self.calls
+            if name == wanted["AttributeValue"]
+        ]
+        return {"Events": found}
+
+
+def told(caller: str, parameters: dict[str, str]) -> dict[str, Any]:
+    return {"userIdentity": {"arn": caller}, "requestParameters": parameters}
+
+
+class FakeMachines:
+    """EC2's word on machines: id → state and reason; any other is unknown."""
+
+    def __init__(self, **machines: tuple[str, str]) -> None:
+        self.machines = machines
+
+    def describe_instances(self, **given: Any) -> dict[str, Any]:
+        [asked] = given["InstanceIds"]
+        if asked not in self.machines:
+            raise refusal("InvalidInstanceID.NotFound", f"The instance ID '{asked}' does not exist")
+        state, reason = self.machines[asked]
+        found = {"InstanceId": asked, "State": {"Name": state}, "StateReason": {"Message": reason}}
+        return {"Reservations": [{"Instances": [found]}]}
+
+
+class FakeLogs:
+    """Lines by log group."""
+
+    def __init__(self, **lines: list[str]) -> None:
+        self.lines = lines
+
+    def filter_log_events(self, **given: Any) -> dict[str, Any]:
+        return {"events": [{"message": line} for line in self.lines.get(given["logGroupName"], [])]}

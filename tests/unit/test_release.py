@@ -16,6 +16,8 @@ from tests.unit.release_fakes import (
     GOOD,
     FakeCodeDeploy,
     FakeCodePipeline,
+    FakeMachines,
+    FakeTrail,
     action,
     lifecycle,
 )
@@ -25,7 +27,12 @@ GREEN = ("i-0g", "GREEN", [lifecycle("BeforeInstall"), lifecycle("AfterInstall")
 
 
 def cloud(pipeline: FakeCodePipeline, deploy: FakeCodeDeploy | None = None) -> tuple[Aws, Pipeline]:
-    aws = connected(codepipeline=pipeline, codedeploy=deploy or FakeCodeDeploy([BLUE, GREEN]))
+    aws = connected(
+        codepipeline=pipeline,
+        codedeploy=deploy or FakeCodeDeploy([BLUE, GREEN]),
+        cloudtrail=FakeTrail(),
+        ec2=FakeMachines(**{"i-0g": ("running", "")}),
+    )
     return aws, Pipeline(aws, "gbg-release")
 
 
@@ -77,7 +84,14 @@ def test_a_failed_hook_is_told_down_to_its_last_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "words"), [("BuildGoldenAMI", "get-automation-execution"), ("Build", "build's log")]
+    ("stage", "words"),
+    [
+        ("Source", "repository and branch"),
+        ("BuildGoldenAMI", "blue still serves"),
+        ("Build", "build's log"),
+        ("Deploy", "retry the stage"),
+        ("Approval", "mend the cause"),
+    ],
 )
 def test_each_stage_has_its_own_way_on(stage: str, words: str) -> None:
     aws, pipeline = cloud(FakeCodePipeline([action(stage, 0, 1, "Failed", summary="it broke")], "Failed"))

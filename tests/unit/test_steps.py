@@ -16,7 +16,15 @@ from gbg_lib.parameters import BASE, PIPELINE, Parameters
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, template_parameters
 from tests.unit.aws_fakes import connected
 from tests.unit.group_fakes import FakeGroups
-from tests.unit.release_fakes import COMMIT, DEPLOYMENT, EXECUTION, GOOD, FakeCodeDeploy, FakeCodePipeline
+from tests.unit.release_fakes import (
+    COMMIT,
+    DEPLOYMENT,
+    EXECUTION,
+    GOOD,
+    FakeCodeDeploy,
+    FakeCodePipeline,
+    FakeTrail,
+)
 from tests.unit.site import serving
 from tests.unit.stack_fakes import FakeCloudFormation, FakeStack
 
@@ -45,6 +53,7 @@ class Cloud:
             autoscaling=self.groups,
             ec2=self.groups,
             elbv2=self.groups,
+            cloudtrail=FakeTrail(),
         )
 
 
