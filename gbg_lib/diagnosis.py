@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gbg_lib.aws import Aws
 from gbg_lib.errors import GbgError, NotThere
 from gbg_lib.logs import log_lines
+from gbg_lib.machines import gone
 from gbg_lib.pipeline import Action
 from gbg_lib.setbacks import deployment_setback
 from gbg_lib.trail import who_called
@@ -20,6 +21,8 @@ SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
 BAD_STEP = ("Failed", "TimedOut", "Cancelled")
 LAST_LINES = 6
 ERROR_LETTERS = 400
+BAKES_OWN = "/Automation-"
+"""in the session's name of a bake, which ends its machine itself when a step fails"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def diagnose(aws: Aws, release: Release) -> Diagnosis:
 
 
 def _stopped(aws: Aws, release: Release) -> Diagnosis:
-    who = who_called(aws, "StopPipelineExecution", "pipelineExecutionId", release.execution_id)
+    who = who_called(aws, "StopPipelineExecution", release.execution_id)
     last = release.actions[-1] if release.actions else None
     what = f"its status is {release.status}: stopped by {who}"
     if last is not None:
@@ -78,6 +81,12 @@ def _bake(aws: Aws, release: Release, action: Action) -> Diagnosis:
     name, message, machine = step
     lines = _command_output(aws, machine) if machine else []
     what = f"{_headline(action)}\n  {machine or 'no machine'} (builder), {name}: {_first_line(message)}"
+    ended = gone(aws, machine) if machine else ""
+    if ended and BAKES_OWN not in ended:
+        return Diagnosis(
+            f"{what}{_tail(lines)}\n    {ended}",
+            "find out who ended the machine, then start the release again",
+        )
     return Diagnosis(
         what + _tail(lines),
         f"mend step {name} of the bake document and start the release again; blue still serves",
@@ -162,8 +171,10 @@ def _deploy(aws: Aws, release: Release, action: Action) -> Diagnosis:
 
 
 def _headline(action: Action) -> str:
-    said = action.error or action.summary or "no message"
-    return f"{action.stage}/{action.name} failed: {said[:ERROR_LETTERS]}"
+    """The error's first line, cut: the details follow, and AWS repeats whole outputs in it."""
+    return (
+        f"{action.stage}/{action.name} failed: {_first_line(action.error or action.summary or 'no message')}"
+    )
 
 
 def _first_line(message: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from gbg_lib.aws import Aws
 from gbg_lib.deployments import LifecycleEvent, Target, targets
 from gbg_lib.errors import NotThere
+from gbg_lib.machines import gone
 from gbg_lib.trail import who_called
 
 BAD_EVENT = frozenset({"Failed", "Unknown"})
 TRAFFIC = ("AllowTraffic", "BlockTraffic")
 LAST_LINES = 5
-GONE = ("shutting-down", "terminated", "stopping", "stopped")
 
 Setback = tuple[str, str]
 """details, as further lines of a message; what to do"""
@@ -29,7 +29,7 @@ def deployment_setback(aws: Aws, deployment_id: str) -> Setback:
     if code == "ALARM_ACTIVE":
         details, try_this = _alarm(aws, info, machines)
     elif code == "MANUAL_STOP":
-        who = who_called(aws, "StopDeployment", "deploymentId", deployment_id)
+        who = who_called(aws, "StopDeployment", deployment_id)
         details, try_this = (
             f"\n  stopped by {who}",
             "ask them; start the release again when their reason is gone",
@@ -58,28 +58,14 @@ def _event(aws: Aws, target: Target, event: LifecycleEvent) -> Setback:
     tail = "".join(f"\n    {line}" for line in event.log_tail.strip().splitlines()[-LAST_LINES:])
     said = event.message or event.error_code or "no message"
     what = f"\n  {target.instance} ({target.side}), {event.name}, {event.script or 'no script'}: {said}{tail}"
-    if gone := _gone(aws, target.instance):
-        return f"{what}\n    {gone}", "find out who ended the machine, then start the release again"
+    if ended := gone(aws, target.instance):
+        return f"{what}\n    {ended}", "find out who ended the machine, then start the release again"
     if event.name in TRAFFIC:
         return (
             what,
             "see that the application answers the health check's path with the status it wants, and push",
         )
     return what, "mend the hook or the application and push again"
-
-
-def _gone(aws: Aws, instance: str) -> str:
-    """What EC2 says of a machine that does not run; empty for one that does, or that EC2 has forgotten."""
-    try:
-        found = aws.call("ec2", "describe_instances", InstanceIds=[instance])["Reservations"]
-    except NotThere:
-        return f"the machine {instance} is gone"
-    for reservation in found:
-        for one in reservation["Instances"]:
-            if one["State"]["Name"] in GONE:
-                reason = one.get("StateReason", {}).get("Message", "") or one.get("StateTransitionReason", "")
-                return f"the machine is {one['State']['Name']}: {reason or 'no reason told'}"
-    return ""
 
 
 def _alarm(aws: Aws, info: Mapping[str, Any], machines: list[Target]) -> Setback:

@@ -79,6 +79,13 @@ class FakeAlarms:
 LAUNCHED = {"StepName": "launchBuilder", "StepStatus": "Success", "Outputs": {"InstanceId": ["i-0b"]}}
 BROKEN = {"StepName": "installTomcat", "StepStatus": "Failed", "FailureMessage": "exit status 6\nmore of it"}
 
+BY_BAKE = "arn:aws:sts::123456789012:assumed-role/bake/Automation-2"
+SWEPT: dict[str, Any] = {
+    "ec2": FakeMachines(**{"i-0b": ("terminated", "User initiated")}),
+    "cloudtrail": FakeTrail(("TerminateInstances", BY_BAKE, {"InstanceIds": "i-0b"})),
+}
+"""the bake ended its machine itself"""
+
 
 def told(failed: dict[str, Any] | None, status: str = "Failed", **services: Any) -> Diagnosis:
     """`failed` is the last action; what is before it succeeded."""
@@ -94,6 +101,7 @@ def test_a_failed_bake_names_builder_step_and_the_end_of_its_log() -> None:
         action("BuildGoldenAMI", 2, 40, "Failed", external=BAKE, error="BakeFailed"),
         ssm=FakeBake(LAUNCHED, BROKEN, output="kept", group="/gbg/bake"),
         logs=log,
+        **SWEPT,
     )
     assert found.what.splitlines() == [
         "BuildGoldenAMI/BuildGoldenAMI failed: BakeFailed",
@@ -108,8 +116,23 @@ def test_a_bake_without_a_log_is_told_with_what_run_command_kept() -> None:
         action("BuildGoldenAMI", 2, 40, "Failed", external=BAKE),
         ssm=FakeBake(LAUNCHED, BROKEN, output="no mirror answers"),
         logs=FakeLogs(),
+        **SWEPT,
     )
     assert found.what.endswith("\n    no mirror answers")
+
+
+def test_a_builder_that_somebody_else_ended_is_told_with_who() -> None:
+    trail = FakeTrail(
+        ("TerminateInstances", BY_BAKE, {"InstanceIds": "i-0b"}),
+        ("TerminateInstances", MARY, {"InstanceIds": "i-0b"}),
+    )
+    found = told(
+        action("BuildGoldenAMI", 2, 40, "Failed", external=BAKE),
+        ssm=FakeBake(LAUNCHED, BROKEN),
+        **SWEPT | {"cloudtrail": trail},
+    )
+    assert found.what.endswith(f"the machine is terminated (User initiated); ended by {MARY}")
+    assert "who ended the machine" in found.try_this
 
 
 def test_a_bake_that_never_had_a_machine_says_so() -> None:
@@ -180,17 +203,20 @@ def test_a_right_that_is_missing_is_said_to_be_one() -> None:
     [
         (
             FakeMachines(**{"i-0g": ("terminated", "User initiated")}),
-            "is terminated: User initiated",
+            "the machine is terminated (User initiated); ended by arn:aws:iam::123456789012:user/mary",
             "who ended",
         ),
-        (FakeMachines(), "the machine i-0g is gone", "who ended"),
+        (FakeMachines(), "the machine is terminated", "who ended"),
         (FakeMachines(**{"i-0g": ("running", "")}), "ValidateService", "mend the hook"),
     ],
 )
 def test_a_machine_that_is_gone_is_no_fault_of_its_hook(
     machines: FakeMachines, words: str, advice: str
 ) -> None:
-    found = deploy({}, lifecycle("ValidateService", "Failed", errorCode="UnknownError"), ec2=machines)
+    trail = FakeTrail(("TerminateInstances", MARY, {"InstanceIds": "i-0g"}))
+    found = deploy(
+        {}, lifecycle("ValidateService", "Failed", errorCode="UnknownError"), ec2=machines, cloudtrail=trail
+    )
     assert words in found.what
     assert advice in found.try_this
 

@@ -37,6 +37,8 @@ class Outcome:
     """what the fleet answers after all is over"""
     left: list[str]
     """what is there afterwards and was not before, beside the fleet that serves"""
+    hooks_left: list[str]
+    """launch hooks of no group, or of more than one"""
     unsettled: str
     """what never came to rest; empty where all did"""
 
@@ -74,6 +76,7 @@ class Trial:
             lost=load.lost,
             serves=serves,
             left=self._left(was_there),
+            hooks_left=self._hooks_left(),
             unsettled=unsettled,
         )
 
@@ -161,6 +164,12 @@ class Trial:
         ours = [group["AutoScalingGroupName"], *(one["InstanceId"] for one in group["Instances"])]
         now = set(inventory(self.aws, self.of.name)) - was_there
         return sorted(one for one in now if not any(name in one for name in ours) and "ec2: vol-" not in one)
+
+    def _hooks_left(self) -> list[str]:
+        """CodeDeploy keeps one hook, on the group that serves."""
+        name = moments.serving_group(self.step)["AutoScalingGroupName"]
+        found = self.aws.call("autoscaling", "describe_lifecycle_hooks", AutoScalingGroupName=name)
+        return [str(one["LifecycleHookName"]) for one in found["LifecycleHooks"]][1:]
 
     def _deployment(self, deployment_id: str) -> dict[str, Any]:
         if not deployment_id:
