@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
 BAD_STEP = ("Failed", "TimedOut", "Cancelled")
 LAST_LINES = 6
-ERROR_LETTERS = 400
+ERROR_LETTERS = 1000
 BAKES_OWN = "/Automation-"
 """in the session's name of a bake, which ends its machine itself when a step fails"""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gbg_lib.deployments import BATCH_TARGETS
 from gbg_lib.record.gathering import Gathering, Subject
-from gbg_lib.release import BATCH_TARGETS
 
 
 def deployments(subject: Subject, found: Gathering) -> None:
