@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,8 @@ from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60
-DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
-STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE"}
+DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """what a stack can rest in, with every resource as some template wants it"""
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -27,7 +27,7 @@ NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 @dataclass(frozen=True)
 class ResourceChange:
     action: str
-    """Add | Modify | Remove"""
+    """Add | Modify | Remove | Import"""
     logical_id: str
     type: str
     replacement: str
@@ -35,10 +35,21 @@ class ResourceChange:
 
 
 @dataclass(frozen=True)
+class ResourceImport:
+    """What exists, for a logical id that the stack does not have yet."""
+
+    logical_id: str
+    type: str
+    identifier: str
+    """the property that names it: the type's primary identifier"""
+    value: str
+
+
+@dataclass(frozen=True)
 class StackPlan:
     stack: str
     action: str
-    """create | update | nothing"""
+    """create | update | import | nothing"""
     reason: str
     changes: tuple[ResourceChange, ...] = ()
     change_set: str = ""
@@ -90,6 +101,47 @@ class Stacks:
         )
         return self._described(stack, made, exists=True)
 
+    def plan_template(self, stack: str, template: str, parameters: Mapping[str, str]) -> StackPlan:
+        """What another template would do; tags stay, and parameters not named. Raises StackFailed."""
+        made = self._change_set(
+            stack,
+            ChangeSetType="UPDATE",
+            TemplateBody=template,
+            Parameters=self._with_kept(stack, template, parameters),
+        )
+        return self._described(stack, made, exists=True)
+
+    def plan_import(self, stack: str, template: str, imports: Iterable[ResourceImport]) -> StackPlan:
+        """Bring what exists into the stack; nothing else may differ. Raises StackFailed.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-manually.html
+        """
+        made = self._change_set(
+            stack,
+            ChangeSetType="IMPORT",
+            TemplateBody=template,
+            Parameters=self._with_kept(stack, template, {}),
+            ResourcesToImport=[
+                {
+                    "LogicalResourceId": one.logical_id,
+                    "ResourceType": one.type,
+                    "ResourceIdentifier": {one.identifier: one.value},
+                }
+                for one in imports
+            ],
+        )
+        planned = self._described(stack, made, exists=True)
+        return replace(planned, action="import", reason="what exists is to be the stack's own")
+
+    def _with_kept(self, stack: str, template: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
+        known = self.parameters(stack)
+        taken = json.loads(template).get("Parameters", {})
+        kept = [name for name in taken if name in known and name not in given]
+        return [
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+            *({"ParameterKey": name, "ParameterValue": value} for name, value in given.items()),
+        ]
+
     def _expected(self, stack: str, template: str, parameters: Mapping[str, str], exists: bool) -> StackPlan:
         """What can be told without a change set, which would be a change itself."""
         resources = json.loads(template)["Resources"]
@@ -120,28 +172,47 @@ class Stacks:
         """
         if plan.action == "nothing":
             return
-        seen = {event.id for event in self._events(plan.stack)}
-        self.aws.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)
+
+        def execute() -> None:
+            self.aws.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)
+
+        yield from self._followed(plan.stack, execute, DONE)
+
+    def continue_rollback(self, stack: str, skip: Iterable[str]) -> Iterator[StackEvent]:
+        """Let a stack out of UPDATE_ROLLBACK_FAILED, past resources that are gone. Raises StackFailed."""
+        failed = {one.logical_id for one in self.resources(stack) if one.status.endswith("FAILED")}
+        skipped = sorted(failed & set(skip))
+
+        def go_on() -> None:
+            self.aws.call(
+                "cloudformation", "continue_update_rollback", StackName=stack, ResourcesToSkip=skipped
+            )
+
+        yield from self._followed(stack, go_on, STABLE)
+
+    def _followed(self, stack: str, begin: Callable[[], None], good: frozenset[str]) -> Iterator[StackEvent]:
+        seen = {event.id for event in self._events(stack)}
+        begin()
         failures: list[StackEvent] = []
         begun = False
         for _ in rounds(
             self.aws,
             limit_seconds=STACK_MINUTES * 60,
-            what=f"stack {plan.stack}",
+            what=f"stack {stack}",
             try_this="the stack's events tell what it waits for",
         ):
-            status = self.status(plan.stack)
-            for event in reversed(self._events(plan.stack)):
+            status = self.status(stack)
+            for event in reversed(self._events(stack)):
                 if event.id not in seen:
                     seen.add(event.id)
-                    begun = begun or event.logical_id == plan.stack
+                    begun = begun or event.logical_id == stack
                     if event.status.endswith("FAILED"):
                         failures.append(event)
                     yield event
             if begun and status.endswith(("_COMPLETE", "_FAILED")):
                 break
-        if status not in DONE:
-            raise _failed(plan.stack, status, failures)
+        if status not in good:
+            raise _failed(stack, status, failures)
 
     def discard(self, plan: StackPlan) -> None:
         """Take back a plan that will not be applied."""
@@ -168,6 +239,12 @@ class Stacks:
         """The values that the stack was given or took by default. Raises NotThere."""
         found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
         return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+
+    def template(self, stack: str) -> dict[str, Any]:
+        """The template that the stack was last given. Raises NotThere."""
+        body = self.aws.call("cloudformation", "get_template", StackName=stack)["TemplateBody"]
+        found: dict[str, Any] = json.loads(body) if isinstance(body, str) else dict(body)
+        return found
 
     def resources(self, stack: str) -> list[StackEvent]:
         """Every resource with its present status, as the latest event on it."""

@@ -21,6 +21,8 @@ from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
+TAKEN_OVER = ("FleetGroupName", "FleetTemplateVersion", "FleetImageId")
+"""parameters of Part 1 that the repair sets: which fleet of a release is the stack's own"""
 HEALTHY_SECONDS = 600
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,9 +69,12 @@ class BaseStack(Step):
     """Runbook 01: network, load balancer, first fleet, and the parts for baking and releasing."""
 
     def plan(self) -> StackPlan:
-        return self.stacks.plan(
-            self.base_stack, blueprint.template(1), template_parameters(self.parameters, BASE), self.tags
-        )
+        """What a repair has set stays as it is."""
+        there = self.stacks.status_or_none(self.base_stack) not in (None, "REVIEW_IN_PROGRESS")
+        given = self.stacks.parameters(self.base_stack) if there else {}
+        kept = {name: given[name] for name in TAKEN_OVER if name in given}
+        values = template_parameters(self.parameters, BASE) | kept
+        return self.stacks.plan(self.base_stack, blueprint.template(1), values, self.tags)
 
     def apply(self, plan: StackPlan) -> Iterator[StackEvent]:
         return self.stacks.apply(plan)

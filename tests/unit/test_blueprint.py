@@ -187,7 +187,8 @@ class TestFleet:
 
     def test_the_group_is_pinned_to_a_numbered_version(self) -> None:
         version = PART1["BlueGroup"]["Properties"]["LaunchTemplate"]["Version"]
-        assert version == {"Fn::GetAtt": ["LaunchTemplate", "LatestVersionNumber"]}
+        latest = {"Fn::GetAtt": ["LaunchTemplate", "LatestVersionNumber"]}
+        assert version == {"Fn::If": ["FirstFleet", latest, {"Ref": "FleetTemplateVersion"}]}
 
     def test_user_data_signals_the_resource_that_waits_for_it(self) -> None:
         (resource,) = re.findall(r"--resource (\w+)", user_data())

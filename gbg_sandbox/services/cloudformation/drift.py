@@ -53,8 +53,13 @@ def look(task: Task, resource: StackResource, now: datetime) -> Drift:
         return Drift("DELETED", now, expected)
     actual = without_aws_tags(found, task.schema.tag_property)
     actual = {name: value for name, value in actual.items() if name in expected}
-    different = tuple(differences(expected, actual))
+    all_found = differences(expected, actual)
+    different = tuple(one for one in all_found if one.kind != "ADD" or _top(one.path) not in provider.partly)
     return Drift("MODIFIED" if different else "IN_SYNC", now, expected, actual, different)
+
+
+def _top(path: str) -> str:
+    return path.split("/")[1]
 
 
 def without_aws_tags(properties: Mapping[str, Any], name: str) -> dict[str, Any]:

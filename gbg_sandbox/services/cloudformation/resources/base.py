@@ -115,6 +115,8 @@ class Provider:
     """attributes that change when it is updated in place"""
     unread: ClassVar[frozenset[str]] = frozenset()
     """properties that `read` does not give though it has them"""
+    partly: ClassVar[frozenset[str]] = frozenset()
+    """lists of settings that hold more than a template gives; the rest are defaults and no drift"""
     name_property: ClassVar[str] = ""
     """the property that gives it a name of its own, which bars replacement"""
 

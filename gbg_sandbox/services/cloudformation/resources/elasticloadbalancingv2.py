@@ -106,6 +106,7 @@ class LoadBalancer(Provider):
 class TargetGroup(Provider):
     type = "AWS::ElasticLoadBalancingV2::TargetGroup"
     unread = names("Targets")
+    partly = names("TargetGroupAttributes")
     created_with = (
         "Name", "Protocol", "ProtocolVersion", "Port", "VpcId", "TargetType", "IpAddressType", "Tags",
         *HEALTH,

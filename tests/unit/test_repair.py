@@ -1,0 +1,271 @@
+"""The repair's decisions and templates."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from gbg_lib.blueprint import template
+from gbg_lib.drift import UNFINISHED, Believed, Serving, dead_alarms, fleet_drift
+from gbg_lib.errors import GateRefused
+from gbg_lib.parameters import Parameters
+from gbg_lib.repair import Repair, let_go, stages_of, with_fleet
+from tests.unit.aws_fakes import connected, refusal
+
+GREEN, DEAD = "CodeDeploy_gbg-fleet_d-2", "CodeDeploy_gbg-fleet_d-1"
+ARN = "arn:aws:autoscaling:us-east-1:1:scalingPolicy:1:autoScalingGroupName/{}:policyName/cpu"
+WHOLE = json.loads(template(1))
+SERVING = Serving(GREEN, "4", "ami-4", 2, 3, 4, (ARN.format(GREEN),))
+OWN = Believed(GREEN, True, ARN.format(GREEN), "4", "ami-4", False)
+FIRST = Believed("gbg-blue", True, ARN.format("gbg-blue"), "", "", False)
+GONE = Believed(DEAD, False, ARN.format(DEAD), "3", "ami-3", False)
+NOTHING = Believed("", False, "", "3", "ami-3", True)
+
+
+def without(value: Any, *names: str) -> Iterator[str]:
+    """Places that still refer to one of the logical ids."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            named = item if isinstance(item, list) else [item]
+            if key in ("Ref", "Fn::GetAtt", "DependsOn") and any(one in names for one in named):
+                yield f"{key} {item}"
+            yield from without(item, *names)
+    elif isinstance(value, list):
+        for item in value:
+            yield from without(item, *names)
+
+
+@pytest.mark.parametrize(
+    ("believed", "status", "stages"),
+    [
+        (OWN, "UPDATE_COMPLETE", ()),
+        (OWN, "UPDATE_ROLLBACK_FAILED", ("continue the rollback", "catch up")),
+        (replace(OWN, unfinished=True), "IMPORT_COMPLETE", ("catch up",)),
+        (GONE, "UPDATE_COMPLETE", ("let go", "import", "catch up")),
+        (GONE, "UPDATE_ROLLBACK_FAILED", ("continue the rollback", "let go", "import", "catch up")),
+        (NOTHING, "UPDATE_COMPLETE", ("import", "catch up")),
+        (NOTHING, "IMPORT_ROLLBACK_COMPLETE", ("import", "catch up")),
+        (replace(NOTHING, policy=ARN.format(DEAD)), "UPDATE_COMPLETE", ("let go", "import", "catch up")),
+    ],
+)
+def test_a_repair_goes_on_from_where_the_stack_is(
+    believed: Believed, status: str, stages: tuple[str, ...]
+) -> None:
+    assert stages_of(believed, SERVING, status) == stages
+
+
+def test_a_group_that_still_exists_is_not_let_go() -> None:
+    with pytest.raises(GateRefused, match="it exists, but the deployment group names another"):
+        stages_of(replace(GONE, group_exists=True), SERVING, "UPDATE_COMPLETE")
+
+
+def test_the_first_fleet_is_no_drift() -> None:
+    serving = replace(SERVING, group="gbg-blue", template_version="1")
+    assert list(fleet_drift(FIRST, serving)) == []
+    assert stages_of(FIRST, serving, "CREATE_COMPLETE") == ()
+
+
+def test_drift_is_told_in_words() -> None:
+    told = {one.what: (one.believed, one.live) for one in fleet_drift(GONE, SERVING)}
+    assert told == {
+        "fleet": (f"{DEAD}, which is gone", GREEN),
+        "scaling policy": (f"a policy of {DEAD}", f"1 of {GREEN}"),
+        "launch template version of the fleet": ("3", "4"),
+        "golden AMI": ("ami-3", "ami-4"),
+    }
+    assert list(fleet_drift(OWN, SERVING)) == []
+
+
+def test_letting_go_leaves_no_reference_and_changes_nothing_else() -> None:
+    before = copy.deepcopy(WHOLE)
+    found = let_go(WHOLE, {"BlueGroup": "gbg-blue", "CpuTarget": ARN.format("gbg-blue")})
+    assert before == WHOLE
+    assert list(without(found, "BlueGroup", "CpuTarget")) == []
+    assert set(WHOLE["Resources"]) - set(found["Resources"]) == {"BlueGroup", "CpuTarget"}
+    changed = [name for name, one in found["Resources"].items() if one != WHOLE["Resources"][name]]
+    assert changed == ["DeploymentGroup"]
+    assert found["Resources"]["DeploymentGroup"]["Properties"]["AutoScalingGroupName"] == "gbg-blue"
+    assert found["Outputs"]["FirstGroupName"]["Value"] == "gbg-blue"
+    assert UNFINISHED in found["Metadata"]
+    assert [str(one) for one in lint(json.dumps(found)) if one.rule.id.startswith("E")] == []
+
+
+def test_letting_go_twice_is_letting_go_once() -> None:
+    names = {"BlueGroup": "gbg-blue"}
+    assert let_go(let_go(WHOLE, names), {}) == let_go(WHOLE, names)
+
+
+@pytest.mark.parametrize("policy", [True, False])
+def test_an_import_adds_the_fleet_as_it_is_and_changes_nothing_else(policy: bool) -> None:
+    held = let_go(WHOLE, {"BlueGroup": "gbg-blue", "CpuTarget": "arn"})
+    found = with_fleet(held, WHOLE, SERVING, policy=policy)
+    added = {"BlueGroup", "CpuTarget"} if policy else {"BlueGroup"}
+    assert set(found["Resources"]) - set(held["Resources"]) == added
+    assert {name: one for name, one in found["Resources"].items() if name not in added} == held["Resources"]
+    assert {key: found[key] for key in found if key != "Resources"} == {
+        key: held[key] for key in held if key != "Resources"
+    }
+    group = found["Resources"]["BlueGroup"]
+    assert group["DeletionPolicy"] == "Retain"
+    assert not {"CreationPolicy", "UpdatePolicy"} & set(group)
+    live = {name: group["Properties"][name] for name in ("MinSize", "MaxSize", "DesiredCapacity")}
+    assert live == {"MinSize": "2", "MaxSize": "4", "DesiredCapacity": "3"}
+    assert group["Properties"]["AutoScalingGroupName"] == GREEN
+    assert group["Properties"]["LaunchTemplate"]["Version"] == "4"
+    assert [str(one) for one in lint(json.dumps(found)) if one.rule.id.startswith("E")] == []
+
+
+class FakeAutoScaling:
+    def __init__(self, **groups: list[str]) -> None:
+        self.groups = groups
+
+    def describe_auto_scaling_groups(self, **asked: Any) -> dict[str, Any]:
+        names = asked.get("AutoScalingGroupNames", list(self.groups))
+        return {"AutoScalingGroups": [self._group(name) for name in names if name in self.groups]}
+
+    def _group(self, name: str) -> dict[str, Any]:
+        instances = [
+            {"InstanceId": one, "AvailabilityZone": "us-east-1a", "LifecycleState": "InService"}
+            for one in self.groups[name]
+        ]
+        return {
+            "AutoScalingGroupName": name,
+            "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "4"},
+            "MinSize": 2,
+            "DesiredCapacity": 2,
+            "MaxSize": 4,
+            "Instances": instances,
+        }
+
+    def describe_policies(self, **asked: str) -> dict[str, Any]:
+        arn = ARN.format(asked["AutoScalingGroupName"])
+        return {"ScalingPolicies": [{"PolicyARN": arn, "PolicyType": "TargetTrackingScaling"}]}
+
+
+class FakeCodeDeploy:
+    def __init__(self) -> None:
+        self.under_way: list[str] = []
+
+    def get_deployment_group(self, **asked: str) -> dict[str, Any]:
+        return {"deploymentGroupInfo": {"autoScalingGroups": [{"name": GREEN}]}}
+
+    def list_deployments(self, **asked: Any) -> dict[str, Any]:
+        return {"deployments": self.under_way}
+
+
+class FakeTargets:
+    def __init__(self, **health: str) -> None:
+        self.health = {name.replace("_", "-"): state for name, state in health.items()}
+
+    def describe_target_health(self, **asked: str) -> dict[str, Any]:
+        return {
+            "TargetHealthDescriptions": [
+                {"Target": {"Id": one}, "TargetHealth": {"State": state}}
+                for one, state in self.health.items()
+            ]
+        }
+
+
+class FakeEc2:
+    def describe_launch_template_versions(self, **asked: Any) -> dict[str, Any]:
+        return {"LaunchTemplateVersions": [{"LaunchTemplateData": {"ImageId": "ami-4"}}]}
+
+    def describe_instances(self, **asked: Any) -> dict[str, Any]:
+        found = [{"InstanceId": one, "ImageId": "ami-4"} for one in asked["InstanceIds"]]
+        return {"Reservations": [{"Instances": found}]}
+
+
+class FakeStack:
+    """Part 1, which believes in a fleet that is gone; there is no Part 3."""
+
+    status = "UPDATE_COMPLETE"
+
+    def describe_stacks(self, **asked: str) -> dict[str, Any]:
+        if asked["StackName"] != "gbg-base":
+            raise refusal("ValidationError", f"Stack with id {asked['StackName']} does not exist")
+        outputs = ("ApplicationName", "DeploymentGroupName", "TargetGroupArn", "SiteUrl")
+        return {
+            "Stacks": [
+                {
+                    "StackStatus": self.status,
+                    "Outputs": [{"OutputKey": one, "OutputValue": one} for one in outputs],
+                    "Parameters": [],
+                }
+            ]
+        }
+
+    def describe_stack_resources(self, **asked: str) -> dict[str, Any]:
+        known = {"BlueGroup": DEAD, "CpuTarget": ARN.format(DEAD)}
+        return {
+            "StackResources": [
+                {
+                    "LogicalResourceId": name,
+                    "PhysicalResourceId": value,
+                    "Timestamp": None,
+                    "ResourceType": "",
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for name, value in known.items()
+            ]
+        }
+
+    def get_template(self, **asked: str) -> dict[str, Any]:
+        return {"TemplateBody": WHOLE}
+
+
+class World:
+    def __init__(self, **health: str) -> None:
+        self.stack, self.codedeploy = FakeStack(), FakeCodeDeploy()
+        self.aws = connected(
+            cloudformation=self.stack,
+            codedeploy=self.codedeploy,
+            autoscaling=FakeAutoScaling(**{GREEN: ["i-1", "i-2"]}),
+            elbv2=FakeTargets(**health),
+            ec2=FakeEc2(),
+        )
+        self.repair = Repair(Parameters(), self.aws)
+
+
+def test_a_fleet_that_is_well_is_taken_over() -> None:
+    plan = World(i_1="healthy", i_2="healthy").repair.plan()
+    assert (plan.fleet, plan.former, plan.template_version, plan.golden_ami) == (GREEN, DEAD, "4", "ami-4")
+    assert plan.policy == ARN.format(GREEN)
+    assert plan.reason.startswith(f"fleet: {DEAD}, which is gone; scaling policy: a policy of {DEAD}")
+
+
+def test_a_fleet_that_is_not_well_is_not_taken_over() -> None:
+    with pytest.raises(GateRefused, match=f"1 of 2 instances of {GREEN} are healthy"):
+        World(i_1="healthy", i_2="unhealthy").repair.plan()
+
+
+def test_a_repair_does_not_begin_while_something_else_moves_the_fleet_or_the_stack() -> None:
+    world = World(i_1="healthy", i_2="healthy")
+    world.codedeploy.under_way = ["d-3"]
+    with pytest.raises(GateRefused, match="deployment d-3 is going on"):
+        world.repair.plan()
+    world.stack.status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(GateRefused, match="it is in UPDATE_IN_PROGRESS"):
+        world.repair.plan()
+
+
+class FakeAlarms:
+    def describe_alarms(self) -> dict[str, Any]:
+        groups = {"dead": DEAD, "alive": GREEN, "another's": "shop-web"}
+        return {
+            "MetricAlarms": [
+                {"AlarmName": name, "Dimensions": [{"Name": "AutoScalingGroupName", "Value": group}]}
+                for name, group in groups.items()
+            ]
+        }
+
+
+def test_an_alarm_on_a_group_that_is_gone_is_told() -> None:
+    aws = connected(cloudwatch=FakeAlarms(), autoscaling=FakeAutoScaling(**{GREEN: []}))
+    [alarm] = dead_alarms(aws, "gbg")
+    assert (alarm.what, alarm.believed, alarm.cause) == ("alarm dead", f"watches {DEAD}", "outside")
