@@ -27,9 +27,13 @@ from gbg_lib.runner import run as run_runbook
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
 @click.option("--to", metavar="FOLDER|S3", help="Where runs are kept: a folder, or s3://bucket/prefix.")
-def run(runbooks: Sequence[str], file: Path | None, assignments: Sequence[str], to: str | None) -> None:
+@click.option("--explain", is_flag=True, help="Show what would be done, and do nothing.")
+def run(
+    runbooks: Sequence[str], file: Path | None, assignments: Sequence[str], to: str | None, explain: bool
+) -> None:
     """Run runbooks by number or name, one after the other."""
     with errors_shown():
+        assignments = [*assignments, *(["explain=true"] if explain else [])]
         values = parameters(file, assignments)
         afterwards = Afterwards(checked(values, "parameters"), _bucket(to))
         paths = [find_runbook(RUNBOOKS, word) for word in runbooks]

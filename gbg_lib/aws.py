@@ -85,6 +85,9 @@ class Aws:
         self.requests: collections.Counter[str] = collections.Counter()
         self.listeners: list[Listener] = []
         """told of every request when its answer is there"""
+        self.changes: list[str] = []
+        """commands that would do again what was changed through this door, oldest first; where it only
+        explains, what would have been"""
         self._clients: dict[str, Any] = {}
 
     @property
@@ -93,8 +96,12 @@ class Aws:
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """One request. Raises AccessRefused, NotThere or AwsError; for a change also what `acts` raises."""
-        if not reads(operation) and (self.explains or operation not in PLANS):
-            self.acts(command(service, operation, params))
+        if not reads(operation):
+            words = command(service, operation, params)
+            if operation in PLANS and not self.explains:
+                self.changes.append(words)
+            else:
+                self.acts(words)
         client = self._client(service)
         return self._asked(service, operation, params, lambda: getattr(client, operation)(**params)) or {}
 
@@ -104,6 +111,7 @@ class Aws:
         Raises Explained where changes are only told, GateRefused where nobody acknowledged the plan.
         """
         if self.explains:
+            self.changes.append(command)
             raise Explained("explain", f"nothing was done; it would be: {command}", "-p explain=false")
         if not self.acknowledged:
             raise GateRefused(
@@ -111,6 +119,7 @@ class Aws:
                 f"the plan is not acknowledged; next would be: {command}",
                 "read the plan above, then set acknowledged (headless: -p acknowledged=true)",
             )
+        self.changes.append(command)
 
     def pages(self, service: str, operation: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item below `key`, page after page."""

@@ -17,6 +17,8 @@ from traitlets.config import Config
 from gbg_lib.kernels import ForkedKernel, forkable
 
 ENGINE = "gbg"
+MODE, SCHEDULED = "GBG_MODE", "scheduled"
+"""what a runbook's banner says of how it runs"""
 KERNEL_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 """what is said to a kernel is encrypted, where the kernel can"""
 KERNEL_WORDS = ["--log-level=CRITICAL"]
@@ -27,6 +29,7 @@ class ForkedProvisioner(LocalProvisioner):
     """Forks the kernel where that gives what its kernelspec asks for; else starts it as any other."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        kwargs["env"].setdefault(MODE, SCHEDULED)
         if not forkable(cmd):
             return await super().launch_kernel(cmd, **kwargs)
         self.process: Any = ForkedKernel(cmd[3:], kwargs["env"], str(kwargs.get("cwd") or Path.cwd()))

@@ -19,11 +19,11 @@ from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.jobs import window
 from gbg_lib.notify import addresses
 
-BASE, SEED, PIPELINE, RELEASE = "01", "02", "03", "04"
+WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
 REBAKE, TIMED_RELEASE = "rebake", "timed_release"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/, which schedulers start"""
-EVERY = (BASE, SEED, PIPELINE, RELEASE, *JOBS)
+EVERY = (WELCOME, BASE, SEED, PIPELINE, RELEASE, *JOBS)
 RUNNER = "gbg run"
 """reads parameters that no notebook does"""
 INJECTED = "# Parameters"

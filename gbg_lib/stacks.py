@@ -159,7 +159,7 @@ class Stacks:
             "cloudformation",
             "create_change_set",
             StackName=stack,
-            ChangeSetName=f"gbg-{uuid.uuid4().hex[:12]}",
+            ChangeSetName=f"{stack}-{uuid.uuid4().hex[:12]}",
             Capabilities=["CAPABILITY_NAMED_IAM"],
             **asked,
         )
@@ -172,6 +172,8 @@ class Stacks:
         """
         if plan.action == "nothing":
             return
+        if self.aws.explains:
+            self.aws.acts(f"aws cloudformation deploy --stack-name {plan.stack} --template-file …")
 
         def execute() -> None:
             self.aws.call("cloudformation", "execute_change_set", ChangeSetName=plan.change_set)

@@ -3,8 +3,12 @@
 Every view leaves a static form in a saved notebook.
 """
 
+from gbg_lib.views.banner import banner
 from gbg_lib.views.facts import facts_table
+from gbg_lib.views.form import form
+from gbg_lib.views.happened import what_happened
 from gbg_lib.views.live import show_release, show_stack
+from gbg_lib.views.predict import predict
 from gbg_lib.views.stages import stages_picture
 from gbg_lib.views.tables import (
     actions_table,
@@ -19,15 +23,19 @@ from gbg_lib.views.tables import (
 
 __all__ = [
     "actions_table",
+    "banner",
     "checks_table",
     "facts_table",
     "fleets_table",
+    "form",
     "lifecycle_table",
     "outputs_table",
     "parameters_table",
     "plan_table",
+    "predict",
     "release_table",
     "show_release",
     "show_stack",
     "stages_picture",
+    "what_happened",
 ]

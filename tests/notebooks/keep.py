@@ -9,11 +9,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from gbg_lib.errors import GbgError
 from gbg_lib.runner import run
+from gbg_lib.views.banner import MODE, WALKTHROUGH
+from gbg_lib.views.form import WIDGET
 from gbg_sandbox.home import Home
 
 RUNBOOKS = Path(__file__).resolve().parent.parent.parent / "runbooks"
@@ -22,7 +25,7 @@ RUNBOOKS = Path(__file__).resolve().parent.parent.parent / "runbooks"
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gbg-keep-", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder) / "home")
-        os.environ["GBG_HOME"] = str(home.folder)
+        os.environ |= {"GBG_HOME": str(home.folder), MODE: WALKTHROUGH}
         home.up()
         try:
             for path in sorted(RUNBOOKS.glob("[0-9]*.ipynb")):
@@ -42,9 +45,15 @@ def keep(path: Path, executed: Path) -> None:
     new = {cell["id"]: cell for cell in nbformat.read(executed, as_version=4).cells}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = new[cell["id"]].outputs
+            cell.outputs = [static(output) for output in new[cell["id"]].outputs]
             cell.execution_count = new[cell["id"]].execution_count
     nbformat.write(notebook, path)
+
+
+def static(output: Any) -> Any:
+    """Without the live form of a widget, which ends with its kernel; its static twin stays."""
+    output.get("data", {}).pop(WIDGET, None)
+    return output
 
 
 if __name__ == "__main__":

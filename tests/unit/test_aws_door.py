@@ -117,6 +117,7 @@ def test_what_is_only_explained_is_told_as_a_command_and_not_done() -> None:
     with pytest.raises(Explained, match="it would be: git push"):
         aws.acts("git push")
     assert fake.stopped == []
+    assert [one.split()[0] for one in aws.changes] == ["aws", "git"]
 
 
 def test_nothing_is_changed_before_the_plan_is_acknowledged() -> None:

@@ -67,8 +67,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["run", "1", "-f", "no.yaml"], "no.yaml is not a file", "one of parameters/*.yaml"),
         (["run", "1", "--to", "s3://Mine/x"], "'s3://Mine/x' is no place in S3", "write s3://bucket/prefix"),
         (["run", "1", "-p", "notify=eve"], "notify=…: value error, eve:… is no address", "notify is text"),
-        (["run", "9"], "there is no runbook '9'", "one of 01_base_stack, 02_seed_repository"),
-        (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 01_base_stack"),
+        (["run", "9"], "there is no runbook '9'", "one of 00_welcome, 01_base_stack"),
+        (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 00_welcome"),
     ],
 )
 def test_misuse_is_told_with_a_way_out_and_starts_nothing(

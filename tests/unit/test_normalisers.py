@@ -23,6 +23,7 @@ DIFFER = {
     "uuids": [
         ("gbg-build:0cb6c388-a9f7-4c29-8fca-f43bf8dcbd2a", "gbg-build:11111111-2222-3333-4444-555555555555")
     ],
+    "change sets": [("gbg-base-0123456789ab", "gbg-base-ba9876543210")],
     "commits": [("5f2c9e4d1b7a8c3e6f0d2b4a9c8e7f6d5a4b3c2d", "ce5e41b89473537b134e89c952b039e274859fff")],
     "short commits": [
         ("main is at ce5e41b8", "main is at 5f2c9e4d"),

@@ -1,0 +1,46 @@
+"""`gbg lab`: JupyterLab on the first runbook, with the sandbox up."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+
+import click
+
+from gbg_cli.places import ROOT
+from gbg_cli.sandbox import ensure_up
+from gbg_cli.terminal import errors_shown
+from gbg_lib.progress import LEARNER
+
+FIRST = "runbooks/00_welcome.ipynb"
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8888, show_default=True, help="JupyterLab's port."
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def lab(port: int, no_browser: bool, words: tuple[str, ...]) -> None:
+    """Open JupyterLab on runbook 00; words after `--` go to JupyterLab."""
+    with errors_shown():
+        ensure_up()
+    os.environ.setdefault(LEARNER, getpass.getuser())
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments(port, no_browser), *words])
+
+
+def arguments(port: int, no_browser: bool) -> list[str]:
+    """What JupyterLab is told: its place, its first page, and nothing that asks or phones home."""
+    return [
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url=/lab/tree/{FIRST}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--ServerApp.open_browser=False"] if no_browser else []),
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]

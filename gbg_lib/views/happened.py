@@ -1,0 +1,37 @@
+"""What just happened: the architecture with its new parts lit, and the requests that made them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gbg_lib.progress import LEARNER, Progress
+from gbg_lib.views.architecture import picture
+from gbg_lib.views.chapters import chapter
+from gbg_lib.views.shown import Shown, commands
+
+if TYPE_CHECKING:
+    from gbg_lib.steps import Step
+
+
+def what_happened(step: Step, runbook: str) -> Shown:
+    """The picture as far as this runbook goes, and as lines for a shell what this notebook has changed.
+
+    Who learns (`gbg lab`) has come this far: it is kept in their progress.
+    """
+    if os.environ.get(LEARNER):
+        Progress().note(f"{runbook}: {chapter(runbook).title}", right=True)
+    drawn = picture(runbook)
+    said = "The same with the aws command (a long value is a file that you would write first):"
+    if step.aws.explains and step.aws.changes:
+        said = "Nothing was done. It would have begun with:"
+    elif step.aws.explains:
+        said = "Nothing was done, and nothing is there yet that more could be told of."
+    elif not step.aws.changes:
+        looks = not chapter(runbook).changes
+        said = "This runbook only looks." if looks else "Nothing was changed: it was there already."
+    lines = list(step.aws.changes)
+    return Shown(
+        f"{drawn.svg}<p>{drawn.words}</p><p>{said}</p>{commands(lines) if lines else ''}",
+        "\n".join([drawn.words, said, *lines]),
+    )

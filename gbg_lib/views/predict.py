@@ -1,0 +1,86 @@
+"""Questions to answer before the step that answers them: first predict, then run, then compare."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets
+
+from gbg_lib.progress import Progress
+from gbg_lib.views.banner import WALKTHROUGH, mode
+from gbg_lib.views.form import WIDGET
+from gbg_lib.views.shown import GREEN, ORANGE, note
+
+
+class Question:
+    """`choices` maps each answer to why it is right or wrong; `right` is one of them."""
+
+    def __init__(self, task: str, text: str, choices: Mapping[str, str], right: str) -> None:
+        if right not in choices:
+            raise ValueError(f"{right!r} is none of the choices")
+        self.task, self.text, self.choices, self.right = task, text, dict(choices), right
+        self.answer = ""
+        self._told = ipywidgets.HTML()
+
+    def choose(self, answer: str) -> bool:
+        """Whether it is right; kept in the learner's progress."""
+        self.answer = answer
+        right = answer == self.right
+        Progress().note(self.task, right=right)
+        self._told.value = note(
+            GREEN if right else ORANGE,
+            [answer, self.choices[answer]],
+            label="right" if right else "not quite",
+        ).markup
+        return right
+
+    def _widget(self) -> Any:
+        buttons = ipywidgets.ToggleButtons(options=list(self.choices), value=None, description="")
+        buttons.style.button_width = "auto"
+        buttons.observe(lambda change: self.choose(change["new"]), names="value")
+        asked = ipywidgets.HTML(f"<strong>{html.escape(self.text)}</strong>")
+        return ipywidgets.VBox([asked, buttons, self._told])
+
+    def __repr__(self) -> str:
+        return "\n".join([self.text, *(f"  - {choice}" for choice in self.choices)])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        items = "".join(
+            f"<details><summary>{html.escape(choice)}</summary>{html.escape(why)}</details>"
+            for choice, why in self.choices.items()
+        )
+        markup = f"<p><strong>{html.escape(self.text)}</strong></p>{items}"
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": markup}
+        if mode() == WALKTHROUGH:
+            bundle[WIDGET] = self._widget()._repr_mimebundle_()[WIDGET]
+        return bundle
+
+
+def predict(runbook: str, name: str) -> Question:
+    """The question of a runbook, by its name."""
+    text, choices, right = QUESTIONS[(runbook, name)]
+    return Question(f"{runbook}: {text}", text, choices, right)
+
+
+QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
+    ("03", "first"): (
+        "Nobody pushes anything after the pipeline is made. What will it do?",
+        {
+            "Wait for the next push": "A new pipeline runs once with what is on the branch already.",
+            "Release the commit of runbook 02": "A new pipeline runs once by itself.",
+            "Fail, for there is no golden AMI yet": "Its second stage bakes one, from the source AMI.",
+        },
+        "Release the commit of runbook 02",
+    ),
+    ("04", "bad hook"): (
+        "Suppose the last hook fails on the first green machine. What do visitors see?",
+        {
+            "The new version, with errors": "Traffic moves only after every hook succeeded on green.",
+            "The old version, as if nothing happened": "Blue serves until all of green is proved.",
+            "Half of each": "A release moves as a whole: all of green, or nothing of it.",
+        },
+        "The old version, as if nothing happened",
+    ),
+}
