@@ -15,10 +15,10 @@ from typing import Any
 
 import boto3
 import botocore.session
-from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
+from gbg_lib import journal
 from gbg_lib.errors import (
     AccessRefused,
     AwsError,
@@ -30,13 +30,13 @@ from gbg_lib.errors import (
 )
 from gbg_lib.exchange import Exchange, Listener, command, reads
 from gbg_lib.parameters import Parameters
+from gbg_lib.retries import AGAIN, ONCE, repeatable, until_heard
+from gbg_lib.secret_values import learn
 
 SANDBOX_PROFILE = "gbg-sandbox"
 SANDBOX_POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
 MINUTE_SECONDS = 60.0
-CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, user_agent_extra="golden-blue-green")
-
 PLANS = frozenset({"create_change_set", "delete_change_set"})
 """what a plan is made with; it changes nothing that runs"""
 REFUSED = frozenset(
@@ -88,7 +88,7 @@ class Aws:
         self.changes: list[str] = []
         """commands that would do again what was changed through this door, oldest first; where it only
         explains, what would have been"""
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
 
     @property
     def region(self) -> str:
@@ -102,8 +102,13 @@ class Aws:
                 self.changes.append(words)
             else:
                 self.acts(words)
-        client = self._client(service)
-        return self._asked(service, operation, params, lambda: getattr(client, operation)(**params)) or {}
+        again = repeatable(operation)
+        request = getattr(self._client(service, again=again), operation)
+
+        def ask() -> Any:
+            return request(**params) if again else until_heard(lambda: request(**params), time.sleep)
+
+        return self._asked(service, operation, params, ask) or {}
 
     def acts(self, command: str) -> None:
         """Said before anything is changed, with the command that would do it.
@@ -165,15 +170,40 @@ class Aws:
         """Between two looks."""
         time.sleep(self.poll_seconds)
 
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
+    def _client(self, service: str, *, again: bool = True) -> Any:
+        """`again`: whether it may send a request a second time by itself."""
+        if (service, again) not in self._clients:
             session: Any = self.session  # the stubs list every service by name; here it is a variable
-            self._clients[service] = session.client(service, config=CONFIG, endpoint_url=self.endpoint_url)
-        return self._clients[service]
+            config = AGAIN if again else ONCE
+            made = session.client(service, config=config, endpoint_url=self.endpoint_url)
+            self._clients[service, again] = made
+        return self._clients[service, again]
 
 
 def open_aws(parameters: Parameters) -> Aws:
-    """The only place that asks which cloud it is. Raises AccessRefused when there is no way in."""
+    """The only place that asks which cloud it is. Raises AccessRefused when there is no way in.
+
+    A run's journal hears of every request, and the keys in use are masked from now on.
+    """
+    aws = _opened(parameters)
+
+    def heard(exchange: Exchange) -> None:
+        _learn_keys(aws)
+        journal.heard(exchange)
+
+    _learn_keys(aws)
+    aws.listeners.append(heard)
+    return aws
+
+
+def _learn_keys(aws: Aws) -> None:
+    """Keys of a role are renewed from time to time."""
+    if (found := aws.session.get_credentials()) is not None:
+        keys = found.get_frozen_credentials()
+        learn(keys.secret_key, keys.token)
+
+
+def _opened(parameters: Parameters) -> Aws:
     if parameters.cloud == "sandbox":
         return _open_sandbox(explains=parameters.explain)
     try:

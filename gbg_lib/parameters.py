@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.jobs import window
 from gbg_lib.notify import addresses
+from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
 REBAKE, TIMED_RELEASE = "rebake", "timed_release"
@@ -125,6 +126,9 @@ def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | No
             raise ParameterError(
                 _place(where, name, lines), f"there is no parameter {name!r}", _nearest(name)
             )
+    learn(
+        *(word.strip() for name in HIDDEN for word in str(values.get(name, "")).split(",") if "://" in word)
+    )
     try:
         return Parameters(**values)
     except ValidationError as error:
@@ -252,5 +256,6 @@ def _place(where: str, name: str, lines: Mapping[str, int] | None) -> str:
 def _nearest(name: str) -> str:
     near = difflib.get_close_matches(name, Parameters.model_fields, n=1, cutoff=0.4)
     if near:
-        return f"did you mean {near[0]}? ({Parameters.model_fields[near[0]].description})"
+        field = Parameters.model_fields[near[0]]
+        return f"did you mean {near[0]}? It is {kind(field)}: {field.description}"
     return "known are " + ", ".join(Parameters.model_fields)

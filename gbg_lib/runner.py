@@ -1,38 +1,51 @@
-"""Runs a runbook headless: papermill executes it, its folder keeps what came of it.
+"""Runs a runbook headless: papermill executes it with our engine, its folder keeps what came of it.
 
-A run's folder is `<runs>/<time>-<runbook>/` with the executed notebook, its HTML, the parameters as
-resolved and result.json. Files appear whole or not at all.
+A run's folder is `<runs>/<time>-<runbook>/`; docs/runs.md tells what is in it. Files appear whole or not at
+all.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from gbg_lib import kernels
-from gbg_lib.errors import MisuseError, ParameterError, RunFailed
+from gbg_lib import journal, kernels, whole_files
+from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
 from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
+from gbg_lib.runs import environment
+from gbg_lib.runs.folder import ENVIRONMENT, Folder, begin, close_abandoned, now
+from gbg_lib.runs.page import Page
+from gbg_lib.runs.result import GoingOn, Result
+from gbg_lib.secret_values import learn_environment, learn_named
+from gbg_lib.signals import Stop, heeded
+
+if TYPE_CHECKING:
+    from gbg_lib.engine import Watch
 
 KERNEL = "python3"
 JOBS_FOLDER = "jobs"
 """below the runbooks: those that schedulers start"""
-PAGES = Path(__file__).resolve().parent / "pages"
-"""nbconvert's templates of ours"""
 ROOT = Path(__file__).resolve().parent.parent
 """where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _loading: list[Thread] = []
 Progress = Callable[[int, int, str], None]
 """cell number, number of cells, the heading it stands under"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of time, in seconds; 0 is none."""
+
+    cell_seconds: float = 0.0
+    run_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,22 +87,29 @@ def run(
     runs: Path,
     progress: Progress = lambda *_: None,
     ended: Callable[[Path], None] = lambda _: None,
+    *,
+    limits: Limits | None = None,
+    stop: Stop | None = None,
+    series: str = "",
 ) -> Run:
     """Execute one runbook with those of the values that it reads; `ended` is called with its closed folder.
 
-    Raises RunFailed with the cell's error; the notebook, its page and result.json are kept anyway.
+    Raises RunFailed with the cell's error, Interrupted or TimedOut when it was stopped; the folder is closed
+    anyway. A run that was killed before is closed first.
     """
+    stop = stop or Stop()
+    stop.require_going_on()
+    close_abandoned(runs)
     names = names_in(path)
     given = {name: value for name, value in values.items() if name in names}
+    learn_environment()
+    learn_named(given)
     resolved = checked(given, "parameters").model_dump(include=set(names))
-    started = time.monotonic()
-    made = Run(path.stem, _new_folder(runs, path.stem), 0.0)
-    _write(made.folder / "parameters.json", json.dumps(resolved, indent=2))
-    failure = _execute(path, made, given, progress)
-    finished = Run(path.stem, made.folder, time.monotonic() - started)
-    _write_page(finished)
-    _write_result(finished, failure)
-    ended(finished.folder)
+    with heeded(stop):
+        work = _Work(path, begin(runs, path, given, resolved, series), progress, limits or Limits(), stop)
+        failure = work.execute(given)
+        finished = work.close(failure)
+        ended(finished.folder)
     if failure is not None:
         raise failure
     return finished
@@ -127,89 +147,115 @@ def require_read(paths: Iterable[Path], names: Iterable[str]) -> None:
             raise ParameterError("-p", f"no runbook of this run reads {name}", f"it is read by {by}")
 
 
-def _execute(path: Path, made: Run, given: Mapping[str, Any], progress: Progress) -> RunFailed | None:
-    """Why it failed, if it did."""
-    for thread in _loading:  # two threads that import the same packages trip over each other
-        thread.join()
-    from papermill.exceptions import PapermillExecutionError
-    from papermill.execute import execute_notebook
+@dataclass
+class _Work:
+    """One run while it goes on."""
 
-    from gbg_lib.engine import ENGINE, register
+    path: Path
+    folder: Folder
+    progress: Progress
+    limits: Limits
+    stop: Stop
+    heading: str = ""
+    started: str = field(default_factory=now)
+    began: float = field(default_factory=time.monotonic)
+    watch: Watch | None = None
 
-    register()
-    headings = [""]
+    def execute(self, given: Mapping[str, Any]) -> GbgError | None:
+        """Why it failed, if it did."""
+        for thread in _loading:  # two threads that import the same packages trip over each other
+            thread.join()
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.execute import execute_notebook
 
-    def told(cell: int, cells: int, heading: str) -> None:
-        headings.append(heading)
-        progress(cell, cells, heading)
+        from gbg_lib.engine import ENGINE, Watch, register
 
-    try:
-        execute_notebook(
-            str(path),
-            str(made.notebook),
-            parameters=given,
-            kernel_name=KERNEL,
-            language="python",
-            progress_bar=False,
-            log_output=False,
-            cwd=str(ROOT),
-            engine_name=ENGINE,
-            gbg_progress=told,
+        register()
+        page = Page(self.folder.page, self.folder.runbook)
+        locked = Thread(target=self._lock_environment, name="environment lock")
+        locked.start()
+        self.watch = Watch(
+            stop=self.stop,
+            journal=self.folder.journal,
+            progress=self._told,
+            saved=page.show,
+            cell_seconds=self.limits.cell_seconds,
+            run_seconds=self.limits.run_seconds,
         )
-    except PapermillExecutionError as error:
-        return _failure(_where(path, headings[-1]), error.ename, error.evalue, made.notebook)
-    except Exception as error:  # a kernel that died, a disk that is full: the record has to tell
-        failure = _failure(_where(path, headings[-1]), type(error).__name__, str(error), made.notebook)
-        failure.__cause__ = error
-        return failure
-    return None
-
-
-def _where(path: Path, heading: str) -> str:
-    return f"runbook {path.stem}" + (f", {heading}" if heading else "")
-
-
-def _failure(where: str, name: str, said: str, notebook: Path) -> RunFailed:
-    """An error of ours keeps its three parts; what else was raised is named."""
-    text = ANSI.sub("", said).strip()
-    what, _, try_this = text.partition("\n  try: ")
-    return RunFailed(where, what if try_this else f"{name}: {text}", try_this or f"open {notebook}")
-
-
-def _new_folder(runs: Path, runbook: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    for attempt in range(100):
-        folder = runs / (f"{stamp}-{runbook}" + (f"-{attempt}" if attempt else ""))
         try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-    raise MisuseError("runs", f"no free folder name in {runs}", "remove old runs")
+            execute_notebook(
+                str(self.path),
+                str(self.folder.notebook),
+                parameters=dict(given),
+                kernel_name=KERNEL,
+                language="python",
+                progress_bar=False,
+                log_output=False,
+                cwd=str(ROOT),
+                engine_name=ENGINE,
+                gbg_watch=self.watch,
+            )
+        except PapermillExecutionError as error:
+            return self.stop.wish or self._failure(error.ename, error.evalue)
+        except GbgError as error:
+            return error
+        except Exception as error:  # a kernel that died, a disk that is full: the record has to tell
+            failure = self._failure(type(error).__name__, str(error))
+            failure.__cause__ = error
+            return failure
+        finally:
+            locked.join()
+            page.close(self.folder.notebook.read_text() if self.folder.notebook.exists() else EMPTY)
+        return None
+
+    def close(self, failure: GbgError | None) -> Run:
+        """Write the result."""
+        seconds = time.monotonic() - self.began
+        entries = journal.read(self.folder.journal)
+        going_on = self.watch.in_flight if self.watch else []
+        error = next((str(one["name"]) for one in reversed(entries) if one["kind"] == journal.ERROR), "")
+        Result(
+            version=1,
+            run=self.folder.path.name,
+            runbook=self.folder.runbook,
+            status="done"
+            if failure is None
+            else "interrupted"
+            if isinstance(failure, Interrupted)
+            else "failed",
+            exit_status=failure.exit_status if failure else DONE,  # type: ignore[arg-type]
+            error=""
+            if failure is None
+            else error
+            if isinstance(failure, RunFailed)
+            else type(failure).__name__,
+            where=failure.where if failure else "",
+            what=failure.what if failure else "",
+            try_this=failure.try_this if failure else "",
+            started=self.started,
+            ended=now(),
+            seconds=round(seconds, 1),
+            requests=journal.requests(entries),
+            going_on=[GoingOn(one.what, one.follow, one.stop) for one in going_on],
+        ).write(self.folder.path)
+        return Run(self.folder.runbook, self.folder.path, seconds)
+
+    def _told(self, cell: int, cells: int, heading: str) -> None:
+        self.heading = heading
+        self.progress(cell, cells, heading)
+
+    def _lock_environment(self) -> None:
+        whole_files.write(self.folder.path / ENVIRONMENT, environment.lock())
+
+    def _failure(self, name: str, said: str) -> RunFailed:
+        """An error of ours keeps its parts and exit status, as the kernel told them; another is named."""
+        where = f"runbook {self.path.stem}" + (f", {self.heading}" if self.heading else "")
+        errors = [one for one in journal.read(self.folder.journal) if one["kind"] == journal.ERROR]
+        if errors and errors[-1]["name"] == name:
+            told = errors[-1]
+            return RunFailed(where, f"{told['where']}: {told['what']}", told["try"], told["exit_status"])
+        text = ANSI.sub("", said).strip()
+        return RunFailed(where, f"{name}: {text}", f"open {self.folder.notebook}", FAILED)
 
 
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text)
-    temporary.replace(path)
-
-
-def _write_page(run: Run) -> None:
-    from nbconvert import HTMLExporter
-
-    if run.notebook.exists():
-        notebook = nbformat.read(run.notebook, as_version=4)
-        exporter = HTMLExporter(extra_template_basedirs=[str(PAGES)], template_name="runbook")
-        page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": run.runbook}})
-        _write(run.page, page)
-
-
-def _write_result(run: Run, failure: RunFailed | None) -> None:
-    result = {
-        **{key: str(value) for key, value in asdict(run).items() if key != "seconds"},
-        "seconds": round(run.seconds, 1),
-        "status": "failed" if failure else "done",
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        **({"where": failure.where, "what": failure.what, "try": failure.try_this} if failure else {}),
-    }
-    _write(run.folder / "result.json", json.dumps(result, indent=2))
+EMPTY = nbformat.v4.writes(nbformat.v4.new_notebook())

@@ -32,10 +32,13 @@ def test_a_run_keeps_notebook_page_parameters_and_result(tmp_path: Path) -> None
     )
 
     assert sorted(file.name for file in done.folder.iterdir()) == [
+        "environment.txt",
+        "given.json",
         "mine.html",
         "mine.ipynb",
         "parameters.json",
         "result.json",
+        "run.json",
     ]
     assert "shop 2" in done.page.read_text()
     assert json.loads((done.folder / "parameters.json").read_text()) == {

@@ -1,0 +1,53 @@
+"""A run's journal: what its kernel tells the runner, a JSON line at a time, so that its death loses nothing.
+
+Where there is no runner ($GBG_JOURNAL is not set) nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gbg_lib.exchange import Exchange
+from gbg_lib.secret_values import masking
+
+VARIABLE = "GBG_JOURNAL"
+REQUEST, EVIDENCE, ERROR = "request", "evidence", "error"
+"""kinds of lines"""
+
+
+def tell(kind: str, **facts: Any) -> None:
+    path = os.environ.get(VARIABLE)
+    if path:
+        line = json.dumps({"kind": kind, **masking().value(facts)}, default=str)
+        with Path(path).open("a") as file:
+            file.write(line + "\n")
+
+
+def heard(exchange: Exchange) -> None:
+    """A request that went through the door."""
+    tell(
+        REQUEST,
+        service=exchange.service,
+        operation=exchange.operation,
+        seconds=round(exchange.seconds, 3),
+        **({"error": exchange.error} if exchange.error else {}),
+    )
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Every whole line; a kernel that was killed may have left half a one."""
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+
+def requests(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many requests each service got."""
+    counted = Counter(entry["service"] for entry in entries if entry["kind"] == REQUEST)
+    return dict(sorted(counted.items()))

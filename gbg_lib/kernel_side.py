@@ -1,0 +1,41 @@
+"""What a run's kernel does beside running cells: it masks what it says, and tells an error's class.
+
+An IPython extension and a packer of messages, both named on the kernel's command line by the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_client.session import json_packer
+
+from gbg_lib import journal
+from gbg_lib.errors import GbgError
+from gbg_lib.secret_values import learn_environment, masking
+
+WORDS = [f"--IPKernelApp.extra_extensions={__name__}", f"--Session.packer={__name__}.packed"]
+"""for the kernel's command line"""
+
+
+def packed(message: Any) -> bytes:
+    """A message as JSON without secrets: nothing else leaves a kernel."""
+    return bytes(json_packer(masking().value(message)))
+
+
+def load_ipython_extension(shell: Any) -> None:
+    learn_environment()
+    shell.events.register("post_run_cell", ran)
+
+
+def ran(result: Any) -> None:
+    """After each cell."""
+    error = result.error_in_exec
+    if isinstance(error, GbgError):
+        journal.tell(
+            journal.ERROR,
+            name=type(error).__name__,
+            exit_status=error.exit_status,
+            where=error.where,
+            what=error.what,
+            **{"try": error.try_this},
+        )
