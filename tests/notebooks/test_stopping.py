@@ -108,7 +108,9 @@ def test_a_signal_closes_notebook_and_result_as_interrupted(running: Running, nu
     notebook = nbformat.read(running.folder / "mine.ipynb", as_version=4)
     assert notebook.metadata.gbg.status == "interrupted"
     assert f"Stopped: interrupted by {number.name}" in notebook.cells[-1].source
-    states = {cell.source: cell.metadata.papermill.status for cell in notebook.cells if "papermill" in cell.metadata}
+    states = {
+        cell.source: cell.metadata.papermill.status for cell in notebook.cells if "papermill" in cell.metadata
+    }
     assert states["print('never')"] == "pending"
     assert f"interrupted by {number.name}" in (running.folder / "mine.html").read_text()
     assert gone(kernel)
@@ -138,7 +140,8 @@ def test_a_killed_runner_leaves_a_whole_notebook_and_no_kernel(running: Running)
     running.process.kill()
     running.process.communicate(timeout=PATIENCE_SECONDS)
     notebook = nbformat.read(running.folder / "mine.ipynb", as_version=4)
-    assert [cell.metadata.papermill.status for cell in notebook.cells][-3:] == ["running", "pending", "pending"]
+    states = [cell.metadata.papermill.status for cell in notebook.cells]
+    assert states[-3:] == ["running", "pending", "pending"]
     assert gone(kernel)
 
 
