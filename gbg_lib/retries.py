@@ -1,7 +1,7 @@
 """Which requests may be sent again when nobody knows whether the first one was carried out.
 
-Reads, and changes that are the same when they are made twice, are sent again by botocore (adaptive mode). Any
-other change is sent again only when AWS said that it did nothing (throttling), or could not be reached at all.
+Reads, and changes that are the same when made twice, are sent again by botocore (adaptive mode). Any other
+change is sent again only when AWS said that it did nothing (throttling), or could not be reached at all.
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
