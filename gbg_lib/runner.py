@@ -20,7 +20,7 @@ from gbg_lib import journal, kernels, whole_files
 from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
 from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
 from gbg_lib.runs import environment
-from gbg_lib.runs.folder import ENVIRONMENT, Folder, begin, close_abandoned, now
+from gbg_lib.runs.folder import ENVIRONMENT, Asked, Folder, begin, close_abandoned, now
 from gbg_lib.runs.page import Page
 from gbg_lib.runs.result import GoingOn, Result
 from gbg_lib.secret_values import learn_environment, learn_named
@@ -106,7 +106,9 @@ def run(
     learn_named(given)
     resolved = checked(given, "parameters").model_dump(include=set(names))
     with heeded(stop):
-        work = _Work(path, begin(runs, path, given, resolved, series), progress, limits or Limits(), stop)
+        work = _Work(
+            path, begin(runs, path, given, resolved, Asked(series)), progress, limits or Limits(), stop
+        )
         failure = work.execute(given)
         finished = work.close(failure)
         ended(finished.folder)

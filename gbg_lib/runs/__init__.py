@@ -1,0 +1,1 @@
+"""Runs that were: their folders, their results, and going on from them."""
