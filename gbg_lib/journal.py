@@ -20,6 +20,11 @@ REQUEST, EVIDENCE, ERROR = "request", "evidence", "error"
 """kinds of lines"""
 
 
+def kept() -> bool:
+    """Whether there is a run that keeps one."""
+    return VARIABLE in os.environ
+
+
 def tell(kind: str, **facts: Any) -> None:
     path = os.environ.get(VARIABLE)
     if path:

@@ -100,12 +100,18 @@ class Repair(Step):
         return RepairPlan("repair", "; ".join(found) or "a repair was not finished", stages, *facts)
 
     def apply(self, plan: RepairPlan) -> Iterator[StackEvent]:
-        """Stage after stage; run again it goes on where it stopped. Raises StackFailed."""
-        for stage in plan.stages:
-            if stage == "continue the rollback":
-                yield from self.stacks.continue_rollback(self.base_stack, (FLEET, POLICY))
-            else:
-                yield from self.stacks.apply(self._change(stage, plan))
+        """Stage after stage; run again it goes on where it stopped. Raises StackFailed, Locked."""
+        if not plan.stages:
+            return
+        self.hold("a repair of the stack")
+        try:
+            for stage in plan.stages:
+                if stage == "continue the rollback":
+                    yield from self.stacks.continue_rollback(self.base_stack, (FLEET, POLICY))
+                else:
+                    yield from self.stacks.apply(self._change(stage, plan))
+        finally:
+            self.let_go()
 
     def _change(self, stage: Stage, plan: RepairPlan) -> StackPlan:
         stack = self.base_stack

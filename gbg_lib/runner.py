@@ -90,7 +90,7 @@ def run(
     *,
     limits: Limits | None = None,
     stop: Stop | None = None,
-    series: str = "",
+    asked: Asked | None = None,
 ) -> Run:
     """Execute one runbook with those of the values that it reads; `ended` is called with its closed folder.
 
@@ -107,7 +107,7 @@ def run(
     resolved = checked(given, "parameters").model_dump(include=set(names))
     with heeded(stop):
         work = _Work(
-            path, begin(runs, path, given, resolved, Asked(series)), progress, limits or Limits(), stop
+            path, begin(runs, path, given, resolved, asked or Asked()), progress, limits or Limits(), stop
         )
         failure = work.execute(given)
         finished = work.close(failure)

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updatin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -242,6 +243,12 @@ class Stacks:
         found = self.aws.call("cloudformation", "describe_stacks", StackName=stack)["Stacks"][0]
         return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
 
+    def seen(self, stack: str) -> str:
+        """Status and digests of what it was given, in a line. Raises NotThere."""
+        template = json.dumps(self.template(stack), sort_keys=True)
+        given = json.dumps(self.parameters(stack), sort_keys=True)
+        return f"{self.status(stack)}, template {_digest(template)}, parameters {_digest(given)}"
+
     def template(self, stack: str) -> dict[str, Any]:
         """The template that the stack was last given. Raises NotThere."""
         body = self.aws.call("cloudformation", "get_template", StackName=stack)["TemplateBody"]
@@ -329,3 +336,7 @@ def _failed(stack: str, status: str, failures: list[StackEvent]) -> StackFailed:
     if first is not None:
         what += f"; first {first.logical_id} ({first.type}): {first.reason}"
     return StackFailed(f"stack {stack}", what, "mend what failed first, then run this again")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from gbg_lib import blueprint
+from gbg_lib import blueprint, journal
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import NotThere
@@ -16,6 +16,7 @@ from gbg_lib.images import golden_images
 from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
 from gbg_lib.pipeline import Action, Pipeline
 from gbg_lib.release import Release, read_release, require_succeeded
+from gbg_lib.release_lock import ReleaseLock
 from gbg_lib.repository import Commit, Repository, SeedPlan
 from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
@@ -58,6 +59,41 @@ class Step:
     def tags(self) -> dict[str, str]:
         return {"gbg:deployment": self.parameters.deployment}
 
+    def seen(self) -> dict[str, str]:
+        """What the step's result stands on, as AWS tells it now: name → state. Empty where nothing can tell.
+
+        Recorded when the checks pass, and looked at again before a resumed run skips the step.
+        """
+        return {}
+
+    def passed(self, checks: Iterable[Check]) -> list[Check]:
+        """The checks, when all passed; in a run, what was seen is recorded. Raises CheckFailed."""
+        checks = require(checks)
+        if journal.kept():
+            name = f"{type(self).__module__}:{type(self).__qualname__}"
+            journal.tell(journal.EVIDENCE, step=name, seen=self.seen())
+        return checks
+
+    def hold(self, doing: str) -> str:
+        """Take the pipeline's lock, and keep it until `let_go` or this process' end; why it could be taken.
+
+        Raises Locked with the holder's name. Nothing while a run only explains.
+        """
+        if self.aws.explains:
+            return "nothing is done, so nothing is locked"
+        try:
+            return self.lock.take(doing)
+        except NotThere:
+            return "there is no pipeline to lock"
+
+    def let_go(self) -> None:
+        if "lock" in vars(self):  # a lock that was never looked for is not held
+            self.lock.let_go()
+
+    @cached_property
+    def lock(self) -> ReleaseLock:
+        return ReleaseLock(self.aws, self.base["ArtifactBucketName"])
+
     def fleets(self) -> list[Fleet]:
         return fleets(self.aws, self.parameters.deployment, self.base["TargetGroupArn"])
 
@@ -91,7 +127,7 @@ class BaseStack(Step):
         page = self.page()
         status = self.stacks.status(self.base_stack)
         serving = sum(fleet.serving for fleet in self.fleets())
-        return require(
+        return self.passed(
             [
                 Check("stack", status in STABLE, status, "read the stack's events"),
                 Check("fleet", serving >= 1, f"{serving} instances serve", "look at target health"),
@@ -100,6 +136,13 @@ class BaseStack(Step):
                 ),
             ]
         )
+
+    def seen(self) -> dict[str, str]:
+        found = [fleet for fleet in self.fleets() if fleet.serving]
+        return {
+            f"stack {self.base_stack}": self.stacks.seen(self.base_stack),
+            "fleet that serves": ", ".join(fleet.group for fleet in found) or "none",
+        }
 
     def _all_healthy(self) -> bool:
         found = self.fleets()
@@ -122,9 +165,13 @@ class SeedRepository(Step):
             return self.repository.head()
         return self.repository.seed(plan, self.folder, "Add the sample application")
 
+    def seen(self) -> dict[str, str]:
+        head = self.repository.head()
+        return {f"branch {self.parameters.branch}": head.id if head else "no commit"}
+
     def check(self) -> list[Check]:
         head = self.repository.head()
-        return require(
+        return self.passed(
             [
                 Check(
                     "branch",
@@ -157,11 +204,14 @@ class PipelineStack(Step):
     def pipeline(self) -> Pipeline:
         return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
 
+    def seen(self) -> dict[str, str]:
+        return {f"stack {self.pipeline_stack}": self.stacks.seen(self.pipeline_stack)}
+
     def check(self) -> list[Check]:
         status = self.stacks.status(self.pipeline_stack)
         stages = self.aws.call("codepipeline", "get_pipeline", name=self.pipeline.name)["pipeline"]["stages"]
         names = [stage["name"] for stage in stages]
-        return require(
+        return self.passed(
             [
                 Check("stack", status in STABLE, status, "read the stack's events"),
                 Check(
@@ -178,11 +228,12 @@ class ReleaseRun(PipelineStack):
     """Runbook 04: one release followed from push to terminated blue fleet."""
 
     def choose(self) -> tuple[str, str]:
-        """The execution to follow and why that one; starts the first when there is none."""
+        """The execution to follow and why that one; starts the first when there is none. Raises Locked."""
         if self.parameters.execution_id:
             return self.parameters.execution_id, "asked for by its id"
         executions = self.pipeline.executions()
         if not executions:
+            self.hold("the first release")
             return self.pipeline.start(), "there was none, so one was started"
         newest = executions[0]
         if newest.over:
@@ -190,8 +241,20 @@ class ReleaseRun(PipelineStack):
         return newest.id, "the newest; it is going on"
 
     def follow(self, execution_id: str) -> Iterator[list[Action]]:
+        """All actions each time one changed. A lock that starting it took is let go at its end."""
         limit = self.parameters.release_minutes * 60
-        return self.pipeline.follow(execution_id, limit_seconds=limit)
+        try:
+            yield from self.pipeline.follow(execution_id, limit_seconds=limit)
+        finally:
+            self.let_go()
+
+    def seen(self) -> dict[str, str]:
+        newest = next(iter(self.pipeline.executions()), None)
+        serving = [fleet for fleet in self.fleets() if fleet.serving]
+        return {
+            "newest release": f"{newest.id} of {newest.commit}: {newest.status}" if newest else "none",
+            "fleet that serves": ", ".join(fleet.group for fleet in serving) or "none",
+        }
 
     def release(self, execution_id: str) -> Release:
         return read_release(self.pipeline, execution_id)
@@ -203,7 +266,7 @@ class ReleaseRun(PipelineStack):
         serving = [fleet for fleet in self.fleets() if fleet.serving]
         images = {instance.image for fleet in serving for instance in fleet.instances}
         newest = golden_images(self.aws, self.parameters.deployment)
-        return require(
+        return self.passed(
             [
                 Check("release", True, release.status, ""),
                 Check(

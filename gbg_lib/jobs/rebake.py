@@ -65,11 +65,15 @@ class Rebake(ReleaseRun):
     def move(self, plan: RebakePlan) -> Iterator[StackEvent]:
         """Bring Part 1 to the release; every other parameter of it stays."""
         if plan.stack is not None:
+            self.hold(f"a rebake on {plan.wanted}")
             yield from self.stacks.apply(plan.stack)
 
     def start(self, plan: RebakePlan) -> str:
         """The execution to follow: a new one, or when nothing is to be done the one that serves."""
-        return plan.execution_id if plan.action == "nothing" else self.pipeline.start(plan.commit)
+        if plan.action == "nothing":
+            return plan.execution_id
+        self.hold(f"a rebake on {plan.wanted}")
+        return self.pipeline.start(plan.commit)
 
     def _serving(self) -> tuple[str, str]:
         """Commit and execution of the last release. Raises NotThere, GateRefused."""

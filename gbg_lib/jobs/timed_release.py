@@ -53,9 +53,10 @@ class TimedRelease(ReleaseRun):
         return TimedPlan("start", "the branch's head is not released yet", head.id, "", window)
 
     def start(self, plan: TimedPlan) -> str:
-        """The execution to follow."""
+        """The execution to follow. Raises Locked."""
         if plan.action != "start":
             return plan.execution_id
+        self.hold(f"a release of commit {plan.commit[:8]}")
         return self.pipeline.start(plan.commit)
 
 

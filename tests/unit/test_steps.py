@@ -15,6 +15,7 @@ from gbg_lib.errors import CheckFailed, NotThere, ReleaseFailed, TimedOut
 from gbg_lib.parameters import BASE, PIPELINE, Parameters
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, template_parameters
 from tests.unit.aws_fakes import connected
+from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.group_fakes import FakeGroups
 from tests.unit.release_fakes import (
     COMMIT,
@@ -44,6 +45,7 @@ class Cloud:
         self.groups = FakeGroups({GREEN: ["i-2", "i-3"]}, {"i-2": "healthy", "i-3": "healthy"})
         self.groups.golden = ["ami-1"]
         self.deploy = FakeCodeDeploy([])
+        self.bucket = FakeBucket()
 
     def connect(self) -> Aws:
         return connected(
@@ -53,6 +55,7 @@ class Cloud:
             autoscaling=self.groups,
             ec2=self.groups,
             elbv2=self.groups,
+            s3=self.bucket,
             cloudtrail=FakeTrail(),
         )
 

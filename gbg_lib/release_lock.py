@@ -1,0 +1,205 @@
+"""One release at a time for a pipeline, across machines: a lock in its artifact bucket, with owner and lease.
+
+S3 writes on a condition: a first lock only where there is none, a later one only over the version that
+was read. So one of many gets it, and a stale one is taken over once. S3's own clock tells how old a lock is.
+It is renewed in the background; a holder that dies leaves it to expire.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from gbg_lib import journal
+from gbg_lib.aws import Aws
+from gbg_lib.errors import AwsError, GbgError, Locked, NotThere
+from gbg_lib.runs.folder import process_started
+
+KEY = "gbg/release-lock.json"
+LEASE_SECONDS = 120.0
+"""without a renewal for so long, a lock is stale"""
+SOMEBODY_WAS_FASTER = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+AT_END = 10
+"""when, among what a process does at its end"""
+
+
+@dataclass(frozen=True)
+class Owner:
+    user: str
+    host: str
+    pid: int
+    pid_started: str
+    run: str
+    """name of the run's folder; empty outside of runs"""
+
+    @property
+    def words(self) -> str:
+        return f"{self.user}@{self.host}, process {self.pid}" + (f", run {self.run}" if self.run else "")
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was a process of this machine that has ended."""
+        return self.host == socket.gethostname() and process_started(self.pid) != self.pid_started
+
+
+def this_process() -> Owner:
+    path = os.environ.get(journal.VARIABLE, "")
+    run = Path(path).parent.name if path else ""
+    return Owner(_user(), socket.gethostname(), os.getpid(), process_started(os.getpid()), run)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lock as it lies in the bucket."""
+
+    owner: Owner
+    doing: str
+    since: str
+    lease_seconds: float
+    released: bool
+    nonce: str
+    etag: str = ""
+    age: timedelta = timedelta()
+    """since it was renewed, by S3's clock"""
+
+    def free(self) -> str:
+        """Why it may be taken; empty while it is held."""
+        if self.released:
+            return f"the last holder let go: {self.owner.words}"
+        if self.age.total_seconds() > self.lease_seconds:
+            return f"taken over from {self.owner.words}: not renewed for {self.age.total_seconds():.0f} s"
+        if self.owner.gone:
+            return f"taken over from {self.owner.words}: that process is gone"
+        return ""
+
+
+@dataclass
+class ReleaseLock:
+    aws: Aws
+    bucket: str
+    owner: Owner = field(default_factory=this_process)
+    lease_seconds: float = LEASE_SECONDS
+    mine: Held | None = None
+    _beat: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, doing: str) -> str:
+        """Why it could be taken. Raises Locked with its holder, NotThere without a bucket."""
+        if self.mine is not None:
+            return "held already"
+        reason = "nobody held it"
+        wanted = self._wanted(doing)
+        if not self._put(wanted, {"IfNoneMatch": "*"}):
+            there = self.look()
+            if there is None:
+                raise self._locked("somebody was faster")
+            reason = there.free()
+            if not reason:
+                raise self._locked(f"held by {there.owner.words} since {there.since}: {there.doing}")
+            if not self._put(wanted, {"IfMatch": there.etag}):
+                raise self._locked("somebody was faster")
+        self._keep_up()
+        return reason
+
+    def look(self) -> Held | None:
+        try:
+            found = self.aws.call("s3", "get_object", Bucket=self.bucket, Key=KEY)
+        except NotThere:
+            return None
+        told = json.loads(found["Body"].read())
+        dated = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        now = parsedate_to_datetime(dated) if dated else datetime.now(UTC)
+        told["owner"] = Owner(**told["owner"])
+        return Held(**told, etag=found["ETag"], age=now - found["LastModified"])
+
+    def renew(self) -> None:
+        """Raises Locked when it was taken over meanwhile."""
+        if self.mine is not None and not self._put(self.mine, {"IfMatch": self.mine.etag}):
+            self.mine = None
+            raise self._locked("it was taken over: this process had not renewed it in time")
+
+    def let_go(self) -> None:
+        """Nothing where it is not held."""
+        self._beat.set()
+        if (mine := self.mine) is not None:
+            self.mine = None
+            self._put(Held(**{**vars(mine), "released": True}), {"IfMatch": mine.etag})
+
+    def _put(self, held: Held, condition: dict[str, str]) -> bool:
+        """Whether S3 took it."""
+        body = {key: item for key, item in asdict(held).items() if key not in ("etag", "age")}
+        try:
+            answer = self.aws.call(
+                "s3", "put_object", Bucket=self.bucket, Key=KEY, Body=json.dumps(body).encode(), **condition
+            )
+        except (AwsError, NotThere) as error:
+            if code_of(error) not in SOMEBODY_WAS_FASTER | {"NoSuchKey"}:
+                raise
+            return self._arrived_after_all(held)
+        if not held.released:
+            self.mine = Held(**{**vars(held), "etag": answer["ETag"]})
+        return True
+
+    def _arrived_after_all(self, held: Held) -> bool:
+        """An earlier try whose answer was lost may be what stands in the way."""
+        there = self.look()
+        if there is None or there.nonce != held.nonce or there.released != held.released:
+            return False
+        self.mine = there if not held.released else None
+        return True
+
+    def _wanted(self, doing: str) -> Held:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        return Held(self.owner, doing, since, self.lease_seconds, released=False, nonce=uuid4().hex)
+
+    def _keep_up(self) -> None:
+        self._beat.clear()
+        threading.Thread(target=self._renewing, daemon=True, name="release lock").start()
+        Finalize(self, _quietly, args=(self.let_go,), exitpriority=AT_END)
+
+    def _renewing(self) -> None:
+        while not self._beat.wait(max(self.lease_seconds / 3, 0.1)):
+            _quietly(self.renew)  # AWS out of reach: the next try may find it, or the lease ends
+            if self.mine is None:
+                return
+
+    def _locked(self, what: str) -> Locked:
+        return Locked(
+            f"release lock in {self.bucket}",
+            what,
+            f"wait for it; a lock whose holder is gone opens by itself after {self.lease_seconds:.0f} s",
+        )
+
+
+def code_of(error: BaseException) -> str:
+    """AWS's error code behind one of our errors."""
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""
+
+
+def _quietly(act: Callable[[], Any]) -> None:
+    """Where nobody hears an error: what it leaves shows in the lock itself."""
+    try:
+        act()
+    except GbgError as error:
+        journal.tell("lock", what=str(error))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,88 @@
+"""One holder at a time; who is gone loses the lock, and it is said why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from gbg_lib.errors import Locked, NotThere
+from gbg_lib.release_lock import KEY, ReleaseLock, this_process
+from tests.unit.aws_fakes import connected
+from tests.unit.bucket_fakes import FakeBucket
+
+LEASE_SECONDS = 3600.0
+"""no renewal in the background while a test runs"""
+
+
+@pytest.fixture
+def bucket() -> FakeBucket:
+    return FakeBucket()
+
+
+@pytest.fixture
+def locks(bucket: FakeBucket) -> Iterator[list[ReleaseLock]]:
+    """Two operators on two other machines."""
+    owners = [replace(this_process(), user=name, host=f"{name}s-laptop") for name in ("ada", "bob")]
+    made = [ReleaseLock(connected(s3=bucket), "artifacts", owner, LEASE_SECONDS) for owner in owners]
+    yield made
+    for lock in made:
+        lock.let_go()
+
+
+def test_the_first_gets_it_and_the_second_is_told_who_has_it(locks: list[ReleaseLock]) -> None:
+    ada, bob = locks
+    assert ada.take("a release of commit 1") == "nobody held it"
+    assert ada.take("once more") == "held already"
+    with pytest.raises(Locked, match=r"held by ada@adas-laptop, process \d+ since .*: a release of commit 1"):
+        bob.take("a release of commit 2")
+    assert bob.mine is None
+
+
+def test_who_let_go_is_followed_by_the_next(locks: list[ReleaseLock], bucket: FakeBucket) -> None:
+    ada, bob = locks
+    ada.take("a release")
+    ada.let_go()
+    assert bob.take("another").startswith("the last holder let go: ada@adas-laptop")
+    assert json.loads(bucket.objects[KEY][0])["owner"]["user"] == "bob"
+
+
+def test_a_lock_that_was_not_renewed_in_time_is_taken_over_and_its_holder_learns_it(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    ada, bob = locks
+    ada.take("a release")
+    bucket.pass_seconds(LEASE_SECONDS - 1)
+    ada.renew()
+    bucket.pass_seconds(LEASE_SECONDS - 1)
+    with pytest.raises(Locked):
+        bob.take("too early: it was renewed")
+    bucket.pass_seconds(2)
+    assert bob.take("another").startswith("taken over from ada@adas-laptop")
+    with pytest.raises(Locked, match="it was taken over"):
+        ada.renew()
+    ada.let_go()
+    held = bob.look()
+    assert held is not None and held.owner.user == "bob" and not held.released
+
+
+def test_a_holder_of_this_machine_whose_process_is_gone_is_followed_at_once(bucket: FakeBucket) -> None:
+    gone = replace(this_process(), pid_started="another process had this id")
+    ReleaseLock(connected(s3=bucket), "artifacts", gone, LEASE_SECONDS).take("a release")
+    mine = ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=LEASE_SECONDS)
+    assert mine.take("another").endswith("that process is gone")
+    mine.let_go()
+
+
+def test_a_lock_whose_answer_was_lost_is_ones_own(locks: list[ReleaseLock], bucket: FakeBucket) -> None:
+    bucket.lose_answer = True
+    assert locks[0].take("a release") == "nobody held it"
+    locks[0].renew()
+
+
+def test_without_a_bucket_there_is_no_lock(locks: list[ReleaseLock], bucket: FakeBucket) -> None:
+    bucket.there = False
+    with pytest.raises(NotThere):
+        locks[0].take("a release")
