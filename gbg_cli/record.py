@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gbg_cli.terminal import FAILURE, errors_shown, out, show_error
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.archive import open_archive, pack
+from gbg_lib.record.notes import add_note
 from gbg_lib.record.recorder import Recorded, Recorder
 from gbg_lib.record.store import Store, records
 from gbg_lib.record.verify import Finding, verify, verify_all
@@ -85,6 +87,18 @@ def verify_(paths: tuple[Path, ...], deployment: str) -> None:
         sys.exit(FAILURE)
     chain = f", and its chain of {links} is whole" if links else ""
     out.print(f"{number} record{'s' if number != 1 else ''}: every file is as it was written{chain}")
+
+
+@record.command("note")
+@click.argument("path", type=click.Path(path_type=Path), metavar="RECORD")
+@click.argument("text")
+@click.option("-e", "--evidence", default="", help="Id of the evidence that it is about.")
+@click.option("--by", default=getpass.getuser, show_default="your login", help="Who writes it.")
+def note(path: Path, text: str, evidence: str, by: str) -> None:
+    """Write a note to a record, at a piece of evidence or at the whole; the record itself stays as it is."""
+    with errors_shown():
+        made = add_note(path, open_archive(path), evidence, text, by)
+    out.print(f"noted at {made.evidence or 'the release'}")
 
 
 @record.command("pack")

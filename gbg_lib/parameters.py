@@ -21,10 +21,13 @@ from gbg_lib.notify import addresses
 from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
-REBAKE, TIMED_RELEASE = "rebake", "timed_release"
+REPLAY = "06"
+REBAKE, TIMED_RELEASE, ARCHIVE = "rebake", "timed_release", "archive"
 JOBS = (REBAKE, TIMED_RELEASE)
-"""runbooks in runbooks/jobs/, which schedulers start"""
-EVERY = (WELCOME, BASE, SEED, PIPELINE, RELEASE, *JOBS)
+"""runbooks in runbooks/jobs/ that release"""
+CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, *JOBS, ARCHIVE)
+"""runbooks that change something, and the first"""
+EVERY = (*CHANGING, REPLAY)
 RUNNER = "gbg run"
 """reads parameters that no notebook does"""
 INJECTED = "# Parameters"
@@ -50,9 +53,9 @@ class Parameters(BaseModel):
     )
     region: str = _parameter("us-east-1", "AWS Region", EVERY, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     profile: str = _parameter("", "AWS profile; empty takes the default (the sandbox has its own)", EVERY)
-    explain: bool = _parameter(False, "show what would be done, and do nothing", EVERY)
+    explain: bool = _parameter(False, "show what would be done, and do nothing", CHANGING)
     acknowledged: bool = _parameter(
-        False, "on AWS: the plan was read and is wanted; without it nothing is changed there", EVERY
+        False, "on AWS: the plan was read and is wanted; without it nothing is changed there", CHANGING
     )
     vpc_cidr: str = _parameter(
         "10.0.0.0/16", "address range of the VPC", [BASE], pattern=r"^\d{1,3}(\.\d{1,3}){3}/(1[6-9]|2[0-4])$"
@@ -82,6 +85,12 @@ class Parameters(BaseModel):
     )
     window: str = _parameter(
         "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS
+    )
+    record: str = _parameter(
+        "example",
+        "an execution id, a record's path or s3:// address, `newest`, or the `example`",
+        [REPLAY],
+        min_length=1,
     )
     patch_release: str = _parameter(
         "",

@@ -40,6 +40,7 @@ class OwnSandbox:
         self._ready = True
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         os.environ["GBG_HOME"] = os.environ.get("GBG_NBVAL_HOME") or self._start()
+        os.environ.setdefault("GBG_RECORDS", str(Path(os.environ["GBG_HOME"]) / "records"))
 
     def _start(self) -> str:
         self._folder = tempfile.TemporaryDirectory(prefix="gbg-nbval-", ignore_cleanup_errors=True)

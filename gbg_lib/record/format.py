@@ -6,15 +6,19 @@ Reading refuses what a recorder never writes; it follows no path, link or name o
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from gbg_lib.errors import GbgError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FORMAT = 1
 """version of the format; a reader refuses a higher one"""
@@ -140,6 +144,21 @@ def when(text: object) -> datetime | None:
     if time.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
     return time
+
+
+def odd_is_refused(tell: Callable[P, T]) -> Callable[P, T]:
+    """For what tells of evidence: a shape that AWS never answers with is a RecordError."""
+
+    @functools.wraps(tell)
+    def told(*words: P.args, **named: P.kwargs) -> T:
+        try:
+            return tell(*words, **named)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise RecordError(
+                "record", f"its evidence has an odd shape: {error!r}", "it was altered; `gbg record verify`"
+            ) from error
+
+    return told
 
 
 def record_name(started: datetime, execution_id: str) -> str:

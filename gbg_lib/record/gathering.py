@@ -122,6 +122,8 @@ class Gathering:
             yield
         except GbgError as error:
             self.miss(name, error.what, error.where)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            self.miss(name, f"its answer has another shape than AWS documents: {error!r}", name)
 
     def miss(self, name: str, why: str, source: str) -> None:
         self.add(MISSING, name, source, {"what": name, "why": why})

@@ -52,14 +52,18 @@ class Recorded:
 
 
 class Recorder:
-    """`folder` holds the stores of all deployments; by default where $GBG_RECORDS says."""
+    """Where nobody acknowledged that AWS may be changed, records are kept on this machine only.
+
+    `folder` holds the stores of all deployments; by default where $GBG_RECORDS says.
+    """
 
     def __init__(self, step: ReleaseRun, folder: Path | None = None) -> None:
         self.step = step
         self.aws = step.aws
         self.folder = folder or records()
         self.store = Store(self.folder, step.parameters.deployment)
-        self.bucket = Bucket(self.aws, step.base.get("RecordsBucketName", ""), step.parameters.deployment)
+        name = step.base.get("RecordsBucketName", "") if self.aws.acknowledged else ""
+        self.bucket = Bucket(self.aws, name, step.parameters.deployment)
 
     def record(self, execution_id: str) -> Recorded:
         """Raises NotThere, GateRefused for a release that is going on."""
@@ -78,6 +82,13 @@ class Recorder:
             if execution.over:
                 yield self._record(execution)
 
+    def pending(self) -> list[Execution]:
+        """Releases that are over and have no record yet, oldest first."""
+        self.bucket.fetch_index(self.store)
+        known = {entry.link.record.partition("-")[2] for entry in self.store.entries()}
+        found = [one for one in self.step.pipeline.all_executions() if one.over and one.id not in known]
+        return found[::-1]
+
     def follow(self, execution_id: str) -> Iterator[list[Action]]:
         """As the step follows it; what is seen of the fleet on the way goes into the record."""
         follow = self.step.follow(execution_id)
@@ -88,6 +99,8 @@ class Recorder:
         return Observations(self.folder, self.store.deployment, execution_id)
 
     def _record(self, execution: Execution) -> Recorded:
+        if self.aws.explains:
+            self.aws.acts(f"gbg record {execution.id}")
         former = self.store.find(execution.id) or self.bucket.fetch(self.store, execution.id)
         if former is None:
             return self._write(execution)

@@ -16,7 +16,7 @@ GIT_SECONDS = 10
 @cache
 def versions() -> dict[str, str]:
     """What is installed; the project's commit where it is a git checkout."""
-    found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    found = {"python": platform.python_version(), "system": platform.system()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

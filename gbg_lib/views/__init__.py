@@ -9,6 +9,23 @@ from gbg_lib.views.form import form
 from gbg_lib.views.happened import what_happened
 from gbg_lib.views.live import show_release, show_stack
 from gbg_lib.views.predict import predict
+from gbg_lib.views.record_chart import record_chart
+from gbg_lib.views.record_page import export
+from gbg_lib.views.record_tables import (
+    chain_table,
+    decisions_table,
+    differences_table,
+    everything,
+    failure_view,
+    missing_table,
+    notes_table,
+    record_table,
+    recorded_table,
+    story_table,
+    timeline_table,
+    verified_table,
+)
+from gbg_lib.views.releases import rates_table, releases_table
 from gbg_lib.views.stages import stages_picture
 from gbg_lib.views.tables import (
     actions_table,
@@ -24,18 +41,34 @@ from gbg_lib.views.tables import (
 __all__ = [
     "actions_table",
     "banner",
+    "chain_table",
     "checks_table",
+    "decisions_table",
+    "differences_table",
+    "everything",
+    "export",
     "facts_table",
+    "failure_view",
     "fleets_table",
     "form",
     "lifecycle_table",
+    "missing_table",
+    "notes_table",
     "outputs_table",
     "parameters_table",
     "plan_table",
     "predict",
+    "rates_table",
+    "record_chart",
+    "record_table",
+    "recorded_table",
     "release_table",
+    "releases_table",
     "show_release",
     "show_stack",
     "stages_picture",
     "what_happened",
+    "story_table",
+    "timeline_table",
+    "verified_table",
 ]

@@ -70,7 +70,7 @@ class StagesPicture:
         labels = [label(action, self.actions) for action in self.actions]
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
-        _time_axis(axes, whole)
+        time_axis(axes, whole)
         if self.title:
             axes.set_title(self.title, loc="left", fontweight="bold", pad=10)
 
@@ -108,7 +108,7 @@ def _bar(axes: Axes, row: int, at: float, action: Action, whole: float) -> None:
     )
 
 
-def _time_axis(axes: Axes, whole: float) -> None:
+def time_axis(axes: Axes, whole: float) -> None:
     """Round steps in the unit that fits; room at the right for the last bar's words."""
     _, unit, name = next(found for found in UNITS if whole >= found[0])
     axes.set_xlim(0, whole * 1.18)

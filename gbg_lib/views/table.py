@@ -18,18 +18,18 @@ class Table(pd.DataFrame):
     """A DataFrame in everything but its looks. `attrs["title"]` is a line above it."""
 
     def __repr__(self) -> str:
-        return "\n".join(filter(None, [self._title, _text(self._cells) if len(self) else "(no rows)"]))
+        return "\n".join(filter(None, [self._title, _text(self.cells) if len(self) else "(no rows)"]))
 
     def _repr_html_(self) -> str:
         title = f"<p>{html.escape(self._title)}</p>" if self._title else ""
-        return title + (_html(self._cells) if len(self) else "<p>(no rows)</p>")
+        return title + (_html(self.cells) if len(self) else "<p>(no rows)</p>")
 
     @property
     def _title(self) -> str:
         return str(self.attrs.get("title", ""))
 
     @property
-    def _cells(self) -> list[list[str]]:
+    def cells(self) -> list[list[str]]:
         """Header and rows, as words."""
         rows = [[words(value) for value in row] for row in self.itertuples(index=False)]
         return [[str(column) for column in self.columns], *rows]

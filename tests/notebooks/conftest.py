@@ -18,5 +18,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home.up()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GBG_HOME", str(folder))
+        patch.setenv("GBG_RECORDS", str(tmp_path_factory.mktemp("records")))
         yield folder
     home.down()

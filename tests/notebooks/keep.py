@@ -25,7 +25,8 @@ RUNBOOKS = Path(__file__).resolve().parent.parent.parent / "runbooks"
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gbg-keep-", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder) / "home")
-        os.environ |= {"GBG_HOME": str(home.folder), MODE: WALKTHROUGH}
+        records = str(Path(folder) / "records")
+        os.environ |= {"GBG_HOME": str(home.folder), "GBG_RECORDS": records, MODE: WALKTHROUGH}
         home.up()
         try:
             for path in sorted(RUNBOOKS.glob("[0-9]*.ipynb")):

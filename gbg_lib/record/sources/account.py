@@ -8,7 +8,7 @@ from gbg_lib.errors import GbgError, NotThere
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources.bake import log_streams
 
-INSTANCE_LOG_PAGES = 5
+INSTANCE_LOG_LINES = 50_000
 
 
 def stacks(subject: Subject, found: Gathering) -> None:
@@ -55,7 +55,7 @@ def instance_logs(subject: Subject, found: Gathering) -> None:
     """What agents and Tomcat wrote during the release, a file a machine."""
     group = f"/{subject.deployment}/instances"
     machines: dict[str, dict[str, list[str]]] = {}
-    for stream, lines in log_streams(subject, group, INSTANCE_LOG_PAGES).items():
+    for stream, lines in log_streams(subject, group, INSTANCE_LOG_LINES).items():
         machine, _, _ = stream.partition("/")
         machines.setdefault(machine, {})[stream] = lines
     for machine, streams in machines.items():

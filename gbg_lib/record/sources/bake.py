@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from gbg_lib.record.gathering import Gathering, Subject, milliseconds
 
 PACKAGES_STEP = "listPackages"
-MOST_PAGES = 50
+MOST_LINES = 500_000
 
 
 def automation(subject: Subject, found: Gathering) -> None:
@@ -57,7 +58,9 @@ def log(subject: Subject, found: Gathering) -> None:
     }
     if not steps:
         return
-    for stream, lines in log_streams(subject, subject.base["BakeLogGroupName"]).items():
+    streams = log_streams(subject, subject.base["BakeLogGroupName"])
+    streams |= log_streams(subject, f"/{subject.deployment}/packages")
+    for stream, lines in streams.items():
         command, _, rest = stream.partition("/")
         if command not in steps:
             continue
@@ -66,12 +69,22 @@ def log(subject: Subject, found: Gathering) -> None:
         told = {"step": steps[command], "stream": stream, "lines": len(lines)}
         found.add("bake.log", name, "logs:filter_log_events", told, file=file)
         if steps[command] == PACKAGES_STEP and rest.endswith("stdout"):
-            found.add(
-                "packages", "", "logs:filter_log_events", {"packages": sorted(filter(None, lines))}, file=file
-            )
+            found.add("packages", "", "logs:filter_log_events", _packages(lines), file=file)
 
 
-def log_streams(subject: Subject, group: str, most_pages: int = MOST_PAGES) -> dict[str, list[str]]:
+def _packages(lines: list[str]) -> dict[str, list[str]]:
+    """What is in the image, and what was in the one that it was made from."""
+    told: dict[str, list[str]] = {}
+    heading = "golden"
+    for one in lines:
+        if one.startswith("# "):
+            heading = one[2:]
+        elif one:
+            told.setdefault(heading, []).append(one)
+    return {name: sorted(packages) for name, packages in told.items()}
+
+
+def log_streams(subject: Subject, group: str, most_lines: int = MOST_LINES) -> dict[str, list[str]]:
     """Lines of a log group during the release, by stream, in their order."""
     found: dict[str, list[str]] = {}
     events = subject.aws.pages(
@@ -81,9 +94,8 @@ def log_streams(subject: Subject, group: str, most_pages: int = MOST_PAGES) -> d
         logGroupName=group,
         startTime=milliseconds(subject.begin),
         endTime=milliseconds(subject.end),
-        PaginationConfig={"MaxItems": most_pages * 10_000},
     )
-    for event in events:
+    for event in islice(events, most_lines):
         found.setdefault(event["logStreamName"], []).append(event["message"].rstrip("\n"))
     return found
 

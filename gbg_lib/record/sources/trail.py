@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from gbg_lib.record.gathering import Gathering, Subject
@@ -16,8 +17,12 @@ MOST_EVENTS = 5_000
 LONGEST = 400
 NOISE = frozenset(
     {"UpdateInstanceInformation", "PutInventory", "PutLogEvents", "CreateLogStream", "PutMetricData"}
+    | {"PutHostCommandAcknowledgement", "PutHostCommandComplete", "PutJobSuccessResult"}
 )
-"""what agents say of themselves all the time"""
+"""what agents and functions say of themselves all the time"""
+AGENTS = frozenset(
+    {"ec2messages.amazonaws.com", "ssmmessages.amazonaws.com", "codedeploy-commands.amazonaws.com"}
+)
 
 
 def calls(subject: Subject, found: Gathering) -> None:
@@ -30,12 +35,15 @@ def calls(subject: Subject, found: Gathering) -> None:
         LookupAttributes=[{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
         StartTime=subject.begin,
         EndTime=subject.end,
-        PaginationConfig={"MaxItems": MOST_EVENTS},
     )
-    for event in events:
+    for event in islice(events, MOST_EVENTS):
         looked_at += 1
         text = event.pop("CloudTrailEvent", "{}")
-        if event["EventName"] in NOISE or not any(one in text for one in known):
+        if (
+            event["EventName"] in NOISE
+            or event["EventSource"] in AGENTS
+            or not any(one in text for one in known)
+        ):
             continue
         kept += 1
         told = {**event, "event": shortened(json.loads(text))}

@@ -12,7 +12,7 @@ from typing import Any
 from gbg_sandbox.gateway.trail import ApiCall
 from gbg_sandbox.service import AwsError, Call, Service, runs
 
-READS = ("Describe", "Get", "List", "BatchGet", "Head", "Lookup", "Poll")
+READS = ("Describe", "Get", "List", "BatchGet", "Head", "Lookup", "Poll", "Filter")
 DATA_EVENTS = frozenset(
     {"s3:PutObject", "s3:DeleteObject", "s3:CopyObject", "s3:UploadPart", "lambda:Invoke"}
 )
@@ -31,7 +31,7 @@ class CloudTrail(Service):
         end = params.get("EndTime", datetime.max.replace(tzinfo=UTC))
         found = [
             event
-            for event in map(self._event, reversed(self.cloud.trail.calls()))
+            for event in map(self._event, filter(_management, reversed(self.cloud.trail.calls())))
             if start <= event["EventTime"] <= end and all(_matches(event, wanted) for wanted in attributes)
         ]
         first = _offset(params.get("NextToken", "0"))
@@ -56,7 +56,7 @@ class CloudTrail(Service):
             "userAgent": call.user_agent,
             "requestID": call.request_id,
             "readOnly": read_only,
-            "eventCategory": "Data" if f"{call.service}:{call.operation}" in DATA_EVENTS else "Management",
+            "eventCategory": "Management",
             "userIdentity": {"type": _identity_type(call), "arn": call.principal.arn},
             "requestParameters": json.loads(json.dumps(call.params, default=str)),
             **({"errorCode": call.error_code} if call.error_code else {}),
@@ -74,6 +74,11 @@ class CloudTrail(Service):
             ],
             "CloudTrailEvent": json.dumps(record),
         }
+
+
+def _management(call: ApiCall) -> bool:
+    """Data events go to trails only; the event history has none."""
+    return f"{call.service}:{call.operation}" not in DATA_EVENTS
 
 
 def _identity_type(call: ApiCall) -> str:

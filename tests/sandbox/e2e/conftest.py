@@ -17,6 +17,7 @@ ORDER = (
     "test_tools",
     "test_second_release",
     "test_failures",
+    "test_records",
     "test_side_by_side",
     "test_repair",
     "test_removal",

@@ -1,0 +1,240 @@
+"""The picture of a record: stages, bake steps, machines, traffic, errors and alarms on one time axis."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gbg_lib.record.archive import Archive
+from gbg_lib.record.format import Evidence, odd_is_refused
+from gbg_lib.record.story import BAD, side
+from gbg_lib.record.words import plain
+from gbg_lib.views.stages import DOTS_PER_INCH, FAINT, FONT, INK, time_axis
+
+WIDTH_INCHES, ROW_INCHES = 10.0, 0.26
+PANEL_INCHES = 1.5
+GOOD, FAILED, BLUE, GREEN, GREY = "#0072b2", "#d55e00", "#56b4e9", "#009e73", "#999999"
+"""Okabe and Ito's palette"""
+MOST_MACHINES = 24
+"""rows; a larger fleet shows those in which something failed first"""
+NARROW = 0.002
+"""share of the axis, so that a thing of no time is seen"""
+
+
+@dataclass(frozen=True)
+class Bar:
+    row: str
+    begin: datetime
+    seconds: float
+    colour: str
+    failed: bool = False
+
+
+class RecordChart:
+    """`words` says the same as text."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        summary = archive.manifest.summary
+        self.title = f"{plain(summary.get('message', ''), 70)}: {plain(summary.get('status', ''))}"
+
+    @property
+    def words(self) -> str:
+        stages = self._archive.manifest.summary.get("stages", {})
+        told = ", ".join(f"{plain(name)} {float(took):.0f} s" for name, took in stages.items())
+        return f"{self.title}; on one time axis: {told}; machines, traffic, errors and alarms below"
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        figure = self.figure()
+        width, height = (int(inches * 72) for inches in figure.get_size_inches())
+        return self.png(figure), {"width": width, "height": height, "alt": self.words}
+
+    def png(self, figure: Figure | None = None) -> bytes:
+        target = io.BytesIO()
+        drawn = figure or self.figure()
+        drawn.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        return target.getvalue()
+
+    @odd_is_refused
+    def figure(self) -> Figure:
+        execution = self._archive.one("execution")
+        if execution is None or execution.at is None:
+            return Figure(figsize=(WIDTH_INCHES, 1))
+        bars = [*_stages(self._archive), *_steps(self._archive), *_machines(self._archive)]
+        rows = list(dict.fromkeys(bar.row for bar in bars))
+        ends = [bar.begin + timedelta(seconds=bar.seconds) for bar in bars]
+        whole = max([1.0, *((end - execution.at).total_seconds() for end in ends)])
+        heights = [max(len(rows), 1) * ROW_INCHES, PANEL_INCHES, PANEL_INCHES * 0.8, 0.6]
+        with rc_context({**FONT, "font.size": 9}):
+            figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 1.2), layout="constrained")
+            axes = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": heights})
+            _draw_bars(axes[0], bars, rows, execution.at, whole)
+            _draw_traffic(axes[1], self._archive, execution.at)
+            _draw_serving(axes[2], self._archive, execution.at, whole)
+            _draw_alarms(axes[3], self._archive, execution.at, whole)
+            for one in axes[:-1]:
+                _plain_frame(one)
+            time_axis(axes[3], whole)
+            axes[0].set_title(_safe(self.title), loc="left", fontweight="bold", pad=10)
+            return figure
+
+
+def record_chart(archive: Archive) -> RecordChart:
+    return RecordChart(archive)
+
+
+def _stages(archive: Archive) -> list[Bar]:
+    return [
+        _bar(plain(one.data["stageName"]), one, one.data["status"]) for one in archive.of("action") if one.at
+    ]
+
+
+def _steps(archive: Archive) -> list[Bar]:
+    steps = archive.of("bake.step")
+    bars = [_bar("  bake steps", one, one.data["StepStatus"], light=True) for one in steps if one.at]
+    phases = archive.of("build.phase")
+    return bars + [
+        _bar("  build phases", one, one.data.get("phaseStatus", ""), light=True) for one in phases if one.at
+    ]
+
+
+def _machines(archive: Archive) -> list[Bar]:
+    """A row a machine, with its events; blue and green by colour."""
+    events = [one for one in archive.of("machine.event") if one.at and one.data.get("status") != "Skipped"]
+    names = list(dict.fromkeys(str(one.data["machine"]) for one in events))
+    failed = {str(one.data["machine"]) for one in events if one.data["status"] in BAD}
+    shown = sorted(names, key=lambda name: name not in failed)[:MOST_MACHINES]
+    bars = []
+    for one in events:
+        name = str(one.data["machine"])
+        if name in shown and one.at:
+            colour = GREEN if side(one) == "Green" else BLUE
+            bad = one.data["status"] in BAD
+            row = f"  {plain(name, 24)}"
+            bars.append(Bar(row, one.at, one.seconds, FAILED if bad else colour, bad))
+    return bars
+
+
+def _bar(row: str, one: Evidence, status: str, *, light: bool = False) -> Bar:
+    bad = status in BAD
+    assert one.at is not None
+    return Bar(row, one.at, one.seconds, FAILED if bad else GREY if light else GOOD, bad)
+
+
+def _draw_bars(axes: Axes, bars: Sequence[Bar], rows: Sequence[str], begin: datetime, whole: float) -> None:
+    for bar in bars:
+        axes.barh(
+            rows.index(bar.row),
+            max(bar.seconds, whole * NARROW),
+            left=(bar.begin - begin).total_seconds(),
+            height=0.66,
+            color=bar.colour,
+            hatch="xxxx" if bar.failed else "",
+            edgecolor="white",
+            linewidth=0.4,
+        )
+    axes.set_yticks(range(len(rows)), [_safe(row) for row in rows])
+    axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+
+
+def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
+    """Requests a second, and those that ended in an error of a server, at the finest that there is."""
+    shown = (
+        ("RequestCount", GOOD, "requests/s"),
+        ("HTTPCode_Target_5XX_Count", FAILED, "errors/s (application)"),
+        ("HTTPCode_ELB_5XX_Count", "#cc79a7", "errors/s (balancer)"),
+    )
+    for metric, colour, label in shown:
+        series = [one for one in archive.of("traffic") if one.data["metric"] == metric]
+        fine = min((one for one in series if one.data["values"]), key=_period, default=None)
+        if fine is not None and fine.at is not None:
+            period = float(fine.data.get("resolution") or fine.data["period"])
+            offset = (fine.at - begin).total_seconds()
+            times = [offset + float(second) for second in fine.data["seconds"]]
+            values = [float(value) / period for value in fine.data["values"]]
+            axes.bar(times, values, width=period, align="edge", color=colour, label=label)
+    if axes.patches:
+        axes.legend(loc="upper left", fontsize=8, frameon=False)
+    axes.set_ylabel("traffic")
+
+
+def _draw_serving(axes: Axes, archive: Archive, begin: datetime, whole: float) -> None:
+    """How many machines of each colour have traffic, by their lifecycle events."""
+    changes = []
+    for one in archive.of("machine.event"):
+        name = one.data["lifecycleEventName"]
+        if one.until and one.data.get("status") == "Succeeded" and name in ("AllowTraffic", "BlockTraffic"):
+            at = (one.until - begin).total_seconds()
+            changes.append((at, name, str(one.data["machine"]), side(one) or "Blue"))
+    for colour, label in ((BLUE, "Blue"), (GREEN, "Green")):
+        serving = _at_first(archive) if label == "Blue" else set()
+        times, counts = [0.0], [len(serving)]
+        for at, name, machine, of in sorted(changes):
+            if of == label:
+                serving = serving | {machine} if name == "AllowTraffic" else serving - {machine}
+                times.append(at)
+                counts.append(len(serving))
+        axes.step([*times, whole], [*counts, counts[-1]], where="post", color=colour, label=label.lower())
+    axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=2)
+    axes.set_ylabel("machines\nthat serve")
+    axes.set_ylim(bottom=0)
+
+
+def _at_first(archive: Archive) -> set[str]:
+    """Machines before the release: as somebody saw them, or the deployment's blue ones."""
+    for one in archive.of("target.health"):
+        if one.data.get("moment") == "before":
+            healthy = [it for it in one.data["targets"] if it["TargetHealth"]["State"] == "healthy"]
+            return {str(it["Target"]["Id"]) for it in healthy}
+    machines = archive.of("machine")
+    return {str(one.data["targetId"]) for one in machines if str(one.data["instanceLabel"]).title() == "Blue"}
+
+
+def _draw_alarms(axes: Axes, archive: Archive, begin: datetime, whole: float) -> None:
+    """A bar while any alarm of the deployment is on."""
+    on: dict[str, float] = {}
+    for one in archive.of("alarm.change"):
+        summary = str(one.data.get("HistorySummary", ""))
+        name = str(one.data.get("AlarmName"))
+        if one.at is None or " to " not in summary:
+            continue
+        at = (one.at - begin).total_seconds()
+        if "to ALARM" in summary:
+            on[name] = at
+        elif name in on:
+            axes.barh(0, at - on.pop(name), left=at, color=FAILED)
+    for name, at in on.items():
+        axes.barh(0, max(whole - at, whole * NARROW), left=at, color=FAILED, hatch="xxxx")
+        axes.annotate(_safe(plain(name, 40)), (at, 0), color=INK, fontsize=8)
+    if not axes.patches:
+        axes.annotate(
+            "none was on", (0, 0), xytext=(6, 0), textcoords="offset points", va="center", color=GREY
+        )
+    axes.set_yticks([0], ["alarms"])
+    axes.set_ylim(-0.6, 0.6)
+
+
+def _plain_frame(axes: Axes) -> None:
+    axes.grid(axis="x", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, colors=INK)
+
+
+def _period(one: Evidence) -> float:
+    return float(one.data["period"])
+
+
+def _safe(text: str) -> str:
+    """matplotlib reads what is between two $ as mathematics."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,123 @@
+"""All releases of the shared deployment, good and failed ones, are recorded, here and in the bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.record import failure
+from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.bucket import Bucket, parse_address
+from gbg_lib.record.recorder import Recorded, Recorder
+from gbg_lib.record.store import Store
+from gbg_lib.record.verify import verify, verify_all
+from tests.sandbox.e2e.world import Deployment
+
+SECRET = "a-secret-that-nobody-may-read"
+PER_CALL = 4
+"""pieces of evidence that a call brings at least"""
+
+
+@pytest.fixture(scope="module")
+def recorder(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    return Recorder(deployment.run, tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def recorded(deployment: Deployment, recorder: Recorder) -> list[Recorded]:
+    parameter = f"/{deployment.name}/database"
+    deployment.aws.call("ssm", "put_parameter", Name=parameter, Type="SecureString", Value=SECRET)
+    try:
+        return list(recorder.record_all())
+    finally:
+        deployment.aws.call("ssm", "delete_parameter", Name=parameter)
+
+
+def record_of(recorded: list[Recorded], execution_id: str) -> Archive:
+    [found] = [one for one in recorded if one.path.name.endswith(execution_id)]
+    return open_archive(found.path)
+
+
+def test_every_release_has_a_record_and_the_chain_is_whole(
+    deployment: Deployment, recorder: Recorder, recorded: list[Recorded]
+) -> None:
+    over = [one for one in deployment.run.pipeline.executions() if one.over]
+    assert {one.action for one in recorded} == {"written"}
+    assert len(recorded) == len(over) > 0
+    verified, findings = verify_all(recorder.store.folders(), recorder.store.entries()[-1].link)
+    assert findings == []
+    assert len(verified) == len(over)
+
+
+def test_a_good_release_tells_all_its_parts(deployment: Deployment, recorded: list[Recorded]) -> None:
+    release = deployment.releases[0]
+    archive = record_of(recorded, release.execution_id)
+    assert archive.manifest.summary["status"] == "Succeeded"
+    assert archive.manifest.external["commit"] == release.commit
+    kinds = set(archive.by_kind)
+    assert kinds >= {"execution", "action", "bake", "bake.step", "packages", "image", "commit", "source"}
+    assert kinds >= {"build", "build.phase", "artifact", "deployment", "machine", "machine.event", "group"}
+    assert kinds >= {"scaling.activity", "template.version", "target.health", "traffic", "alarm", "api.call"}
+    assert kinds >= {"stack", "parameter", "document", "log", "gathering"}
+    machines = {one.data["side"] for one in archive.of("machine.event")}
+    assert {side.upper() for side in machines} == {"BLUE", "GREEN"}
+    assert "BUILD SUCCESS" in archive.text(archive.of("build")[0].file)
+    assert failure.first_failure(archive) is None
+
+
+def test_it_takes_far_fewer_calls_than_pieces(recorded: list[Recorded]) -> None:
+    for one in recorded:
+        if open_archive(one.path).of("machine.event"):
+            assert one.calls * PER_CALL < one.pieces, one
+
+
+def test_no_secret_is_in_any_file(recorder: Recorder, recorded: list[Recorded]) -> None:
+    keys = recorder.aws.keys()
+    hidden = list(filter(None, (SECRET, keys.secret_key, keys.token)))
+    for one in recorded:
+        for path in one.path.rglob("*"):
+            content = path.read_bytes() if path.is_file() else b""
+            assert not any(secret.encode() in content for secret in hidden), path
+
+
+def test_a_failed_release_names_its_first_failure(deployment: Deployment, recorded: list[Recorded]) -> None:
+    failed = [one for one in deployment.run.pipeline.executions() if one.status == "Failed"]
+    if not failed:
+        pytest.skip("no release of this deployment failed: test_failures was left out")
+    for execution in failed:
+        found = failure.first_failure(record_of(recorded, execution.id))
+        assert found is not None
+        assert found.where
+
+
+def test_recording_again_writes_nothing_twice(recorder: Recorder, recorded: list[Recorded]) -> None:
+    before = {path: path.read_bytes() for one in recorded for path in one.path.rglob("*") if path.is_file()}
+    again = list(recorder.record_all())
+    assert {one.action for one in again} <= {"nothing", "added"}
+    assert {path: path.read_bytes() for path in before} == before
+    assert verify_all(recorder.store.folders(), recorder.store.entries()[-1].link)[1] == []
+
+
+def test_the_bucket_holds_the_same_and_another_machine_goes_on_with_the_chain(
+    deployment: Deployment, recorder: Recorder, recorded: list[Recorded], tmp_path: Path
+) -> None:
+    name, prefix, record = parse_address(recorded[0].address)
+    other = Store(tmp_path, deployment.name)
+    bucket = Bucket(deployment.aws, name, deployment.name)
+    bucket.fetch_index(other)
+    assert other.entries() == recorder.store.entries()
+    fetched = bucket.download(f"{prefix}/{record}/", tmp_path / record)
+    assert verify(open_archive(fetched)).findings == ()
+    assert open_archive(fetched).evidence == open_archive(recorded[0].path).evidence
+    again = Recorder(deployment.run, tmp_path / "elsewhere").record(record.partition("-")[2])
+    assert again.action in ("nothing", "added")
+
+
+def test_the_records_bucket_is_versioned_encrypted_and_private(deployment: Deployment) -> None:
+    bucket = deployment.run.base["RecordsBucketName"]
+    aws = deployment.aws
+    assert aws.call("s3", "get_bucket_versioning", Bucket=bucket)["Status"] == "Enabled"
+    assert aws.call("s3", "get_bucket_encryption", Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    shut = aws.call("s3", "get_public_access_block", Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert all(shut.values())

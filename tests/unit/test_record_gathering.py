@@ -1,0 +1,184 @@
+"""Gathering asks in batches, masks, and goes on past what is lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gbg_lib.aws import Aws
+from gbg_lib.masking import MASK, Masking
+from gbg_lib.record.gathering import Gathering, Subject
+from gbg_lib.record.sources import SOURCES, ask
+from gbg_lib.record.sources.bake import _packages
+from gbg_lib.record.sources.deploy import deployments
+from gbg_lib.record.sources.pipeline import masked_zip
+from gbg_lib.record.sources.traffic import _resolution
+from gbg_lib.record.sources.trail import shortened
+from tests.unit.aws_fakes import connected, refusal
+from tests.unit.release_fakes import (
+    BEGIN,
+    COMMIT,
+    DEPLOYMENT,
+    EXECUTION,
+    FakeCodeDeploy,
+    at,
+    lifecycle,
+)
+
+SERVICES = (
+    *("codepipeline", "codecommit", "codebuild", "codedeploy", "ssm", "ec2", "autoscaling", "elbv2"),
+    *("cloudwatch", "cloudtrail", "cloudformation", "logs", "s3", "sts"),
+)
+
+
+class Lost:
+    """A service that has forgotten everything."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def refused(**given: Any) -> Any:
+            raise refusal("ResourceNotFoundException", "it is gone")
+
+        return refused
+
+
+class Deployments(FakeCodeDeploy):
+    def get_deployment(self, **given: str) -> dict[str, Any]:
+        told = {"deploymentId": given["deploymentId"], "status": "Failed", "createTime": at(51)}
+        if given["deploymentId"] == DEPLOYMENT:
+            told["rollbackInfo"] = {"rollbackDeploymentId": "d-ROLLBACK1"}
+        return {"deploymentInfo": told}
+
+    def batch_get_deployment_targets(self, **given: Any) -> dict[str, Any]:
+        answer = super().batch_get_deployment_targets(**given)
+        for item in answer["deploymentTargets"]:
+            item["instanceTarget"] = {**item["instanceTarget"], "deploymentId": given["deploymentId"]}
+        return answer
+
+
+def action(stage: str, category: str, provider: str, **output: Any) -> dict[str, Any]:
+    return {
+        "actionExecutionId": stage,
+        "stageName": stage,
+        "actionName": stage,
+        "status": "Succeeded",
+        "startTime": at(0),
+        "lastUpdateTime": at(50),
+        "input": {"actionTypeId": {"category": category, "provider": provider}},
+        "output": output,
+    }
+
+
+ACTIONS = (
+    action(
+        "Source",
+        "Source",
+        "CodeCommit",
+        outputVariables={"CommitId": COMMIT},
+        outputArtifacts=[{"name": "SourceOutput", "s3location": {"bucket": "b", "key": "k"}}],
+    ),
+    action(
+        "BuildGoldenAMI",
+        "Invoke",
+        "Lambda",
+        outputVariables={"AutomationExecutionId": EXECUTION, "ImageId": "ami-1"},
+    ),
+    action(
+        "Build",
+        "Build",
+        "CodeBuild",
+        executionResult={"externalExecutionId": "gbg-build:1"},
+        outputArtifacts=[{"name": "BuildOutput", "s3location": {"bucket": "b", "key": "k"}}],
+    ),
+    action("Deploy", "Deploy", "CodeDeploy", executionResult={"externalExecutionId": DEPLOYMENT}),
+)
+BASE = {
+    "RepositoryName": "gbg-app",
+    "BakeLogGroupName": "/gbg/bake",
+    "ApplicationName": "gbg-app",
+    "DeploymentGroupName": "gbg-fleet",
+    "LaunchTemplateId": "lt-1",
+    "TargetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/gbg/1",
+    "LoadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/gbg/1",
+    "BakeDocumentName": "gbg-bake",
+}
+PARTS = {"PipelineName": "gbg-release", "BakeFunctionName": "gbg-bake", "RestoreFunctionName": "gbg-restore"}
+
+
+def subject(aws: Aws) -> Subject:
+    return Subject(aws, "gbg", BASE, PARTS, EXECUTION, BEGIN, at(90), ACTIONS, former_commit="f" * 40)
+
+
+def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:
+    """Logs of functions that never ran are no loss; all else is."""
+    found = Gathering()
+    ask(subject(connected({}, **{service: Lost() for service in SERVICES})), found)
+    lost = {one.data["what"]: one.data["why"] for one in found.of("missing")}
+    assert set(SOURCES) - set(lost) == {"function logs", "bake log"}
+    assert set(lost.values()) == {"it is gone"}
+
+
+def test_sixty_machines_are_asked_for_twenty_five_at_a_time() -> None:
+    machines = [(f"i-{number:017x}", "GREEN", [lifecycle("Install")] * 10) for number in range(60)]
+    aws = connected(codedeploy=Deployments(machines))
+    found = Gathering()
+    deployments(subject(aws), found)
+    assert len(found.of("machine")) == 120, "the deployment's and its rollback's"
+    assert aws.requests["codedeploy"] == 2 * (1 + 1 + 3)
+
+
+def test_a_rollback_is_told_as_a_deployment_of_its_own() -> None:
+    found = Gathering()
+    deployments(subject(connected(codedeploy=Deployments([]))), found)
+    assert [one.id for one in found.of("deployment")] == [
+        f"deployment:{DEPLOYMENT}",
+        "deployment:d-ROLLBACK1",
+    ]
+
+
+def test_evidence_and_files_are_masked_on_their_way_in() -> None:
+    found = Gathering(Masking(["hunter22-hunter22"]))
+    one = found.add("x", "1", "s", {"says": "hunter22-hunter22", "password": "p", "when": BEGIN})
+    name = found.keep("../odd name.log", b"AKIAIOSFODNN7EXAMPLE hunter22-hunter22\n")
+    assert one.data == {"says": MASK, "password": MASK, "when": "2026-11-24T01:00:00.000+00:00"}
+    assert name == "files/odd_name.log"
+    assert found.files[name] == f"AKIA{MASK} {MASK}\n".encode()
+
+
+def test_secrets_inside_the_source_archive_are_masked_and_named() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("app.properties", "db.password=correct-horse\n")
+        file.writestr("logo.png", b"\x89PNG\xff\xfe")
+    content, masked = masked_zip(made.getvalue(), Gathering())
+    assert masked == ["app.properties"]
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        assert file.read("app.properties") == f"db.password={MASK}\n".encode()
+        assert file.read("logo.png") == b"\x89PNG\xff\xfe"
+
+
+def test_a_source_archive_without_secrets_stays_as_it_is() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("pom.xml", "<project/>")
+    assert masked_zip(made.getvalue(), Gathering()) == (made.getvalue(), [])
+
+
+@pytest.mark.parametrize(("gaps", "told"), [([0, 60, 120, 240], 60), ([0, 1, 5], 1), ([3], None), ([], None)])
+def test_the_resolution_is_what_came_and_not_what_was_asked_for(gaps: list[int], told: int | None) -> None:
+    assert _resolution([at(gap) for gap in gaps]) == told
+
+
+def test_the_package_list_is_told_with_the_parents() -> None:
+    lines = ["# source", "b-1-1.x86_64", "a-1-1.x86_64", "# golden", "b-2-1.x86_64"]
+    assert _packages(lines) == {"source": ["a-1-1.x86_64", "b-1-1.x86_64"], "golden": ["b-2-1.x86_64"]}
+
+
+def test_what_a_call_carried_is_shortened() -> None:
+    told = shortened({"templateBody": "x" * 5_000, "list": [{"n": 1}]})
+    assert len(json.dumps(told)) < 600
+    assert "5000 characters" in told["templateBody"]
