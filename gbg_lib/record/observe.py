@@ -16,6 +16,7 @@ from gbg_lib.record.format import Evidence, lines, read_lines
 from gbg_lib.record.gathering import Gathering
 from gbg_lib.record.sources.fleet import snapshot
 from gbg_lib.record.sources.traffic import health_now
+from gbg_lib.secret_values import masking
 
 OPEN = ".open"
 
@@ -40,7 +41,7 @@ class Observations:
 
     def look(self, aws: Aws, target_group: str, moment: str) -> None:
         """A look that can't be had is no reason to stop watching: the record notes it as missing."""
-        found, now = Gathering(), datetime.now(UTC)
+        found, now = Gathering(masking()), datetime.now(UTC)
         with found.source(f"fleet {moment}"):
             snapshot(aws, self.deployment, found, moment, now)
             health_now(aws, target_group, found, moment, now)

@@ -25,6 +25,7 @@ from gbg_lib.record.sources.account import identity
 from gbg_lib.record.store import Store, records
 from gbg_lib.record.summary import summarised, tags
 from gbg_lib.record.versions import versions
+from gbg_lib.secret_values import learn, masking
 from gbg_lib.steps import ReleaseRun
 
 SETTLED = timedelta(minutes=20)
@@ -200,8 +201,10 @@ class Recorder:
         return found
 
     def _masking(self) -> Masking:
+        """Knows the recorder's own keys, and what else this process has learnt to be secret."""
         keys = self.aws.keys()
-        return Masking(filter(None, (keys.secret_key, keys.token)))
+        learn(keys.secret_key, keys.token)
+        return masking()
 
     def _told(self, found: Gathering, calls: int) -> None:
         """Who recorded, when, with what, at what cost."""

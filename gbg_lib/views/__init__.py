@@ -67,8 +67,8 @@ __all__ = [
     "show_release",
     "show_stack",
     "stages_picture",
-    "what_happened",
     "story_table",
     "timeline_table",
     "verified_table",
+    "what_happened",
 ]

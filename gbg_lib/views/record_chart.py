@@ -47,8 +47,8 @@ class RecordChart:
 
     @property
     def words(self) -> str:
-        stages = self._archive.manifest.summary.get("stages", {})
-        told = ", ".join(f"{plain(name)} {float(took):.0f} s" for name, took in stages.items())
+        actions = self._archive.of("action")
+        told = ", ".join(f"{plain(one.data.get('stageName'))} {one.seconds:.0f} s" for one in actions)
         return f"{self.title}; on one time axis: {told}; machines, traffic, errors and alarms below"
 
     def __repr__(self) -> str:

@@ -55,7 +55,7 @@ def missing_table(archive: Archive) -> Table:
         {"missing": plain(one.data.get("what")), "because": plain(one.data.get("why"))}
         for one in archive.of("missing")
     ]
-    return table(rows, ["missing", "because"], "" if rows else "Nothing is missing.")
+    return table(rows or [{"missing": "nothing", "because": ""}], ["missing", "because"])
 
 
 def story_table(archive: Archive) -> Table:
@@ -97,7 +97,9 @@ def recorded_table(done: Iterable[Recorded]) -> Table:
         }
         for one in done
     ]
-    return table(rows, ["release", "record", "because", "missing"], "" if rows else "No release is over yet.")
+    if not rows:
+        return table([{"record": "no release is over yet"}], ["record"])
+    return table(rows, ["release", "record", "because", "missing"])
 
 
 def chain_table(store: Store) -> Table:
@@ -137,7 +139,7 @@ def _moments_table(archive: Archive, found: Sequence[Moment], *, evidence: bool)
 def differences_table(read: Read) -> Table:
     """Against the last good release."""
     if read.former is None:
-        return table([], ["what"], "No earlier good release is at hand to compare with.")
+        return table([{"what": "no earlier good release is at hand to compare with"}], ["what"])
     rows = [
         {"what": one.what, "name": one.name, "before": one.before, "after": one.after}
         for one in differences(read.archive, read.former)
@@ -158,7 +160,9 @@ def notes_table(archive: Archive) -> Table:
         {"at": clock(one.at) if one.at else "", "by": one.by, "about": one.evidence, "note": one.text}
         for one in notes(archive)
     ]
-    return table(rows, ["at", "by", "about", "note"], "" if rows else "Nobody has written a note yet.")
+    if not rows:
+        return table([{"notes": "nobody has written one yet"}], ["notes"])
+    return table(rows, ["at", "by", "about", "note"])
 
 
 class FailureView:

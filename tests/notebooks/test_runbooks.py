@@ -14,6 +14,7 @@ from gbg_lib.runner import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNBOOKS = sorted((ROOT / "runbooks").glob("[0-9]*.ipynb"))
+DEPLOYING = [path for path in RUNBOOKS if path.stem[:2] in ("01", "02", "03", "04")]
 pytestmark = pytest.mark.xdist_group("runbooks")
 
 
@@ -39,7 +40,7 @@ def test_a_first_run_shows_what_is_kept(sandbox: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", DEPLOYING, ids=lambda path: path.stem)
 def test_a_second_copy_lives_beside_the_first(path: Path, sandbox: Path, tmp_path: Path) -> None:
     done = run(path, {"deployment": "shop", "instance_count": 1}, tmp_path)
     told = shown(done.notebook)
@@ -61,6 +62,24 @@ def test_another_run_finds_what_is_there_and_skips_it(
 ) -> None:
     [path] = [path for path in RUNBOOKS if path.stem.startswith(number)]
     assert reason in shown(run(path, {}, tmp_path).notebook)
+
+
+def test_the_archive_job_keeps_what_nobody_recorded(sandbox: Path, tmp_path: Path) -> None:
+    job = ROOT / "runbooks" / "jobs" / "archive.ipynb"
+    for deployment in ("gbg", "shop"):
+        told = shown(run(job, {"deployment": deployment}, tmp_path).notebook)
+        assert "passed" in told
+        assert "whole, and so is their chain" in told
+
+
+def test_the_newest_record_is_read_without_a_sandbox(
+    sandbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [replay] = [path for path in RUNBOOKS if path.stem.startswith("06")]
+    monkeypatch.setenv("GBG_HOME", str(tmp_path / "nowhere"))
+    told = shown(run(replay, {"record": "newest"}, tmp_path).notebook)
+    assert "the release is over: Succeeded" in told
+    assert "Nothing failed." in told
 
 
 def test_plain_papermill_runs_a_runbook_too(sandbox: Path, tmp_path: Path) -> None:
