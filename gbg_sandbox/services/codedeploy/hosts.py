@@ -28,6 +28,8 @@ ERROR_CODES = (
     "UnknownError",
 )
 """by the agent's number; whatever it sends beyond is unknown"""
+ALIVE = ("pending", "running")
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,15 @@ class Host:
                 self.target.instance_id, event.name, self._execution_id(event.name), self._specification()
             )
         )
-        if not self._commands.wait(command, lambda one: one.status != "Pending", self._begin_seconds()):
+        begin, floor = self._begin_seconds()
+        if not self._await(command, lambda one: one.status != "Pending", begin, floor):
             self._commands.abandon(command)
             event.started = self._cloud.clock.now()
             event.diagnostics = _diagnostics("UnknownError", NO_AGENT)
             return False
         self._begin(event)
-        if not self._commands.wait(command, lambda one: one.ended, self._limits.event_real_seconds):
+        limit = self._limits.event_real_seconds
+        if not self._await(command, lambda one: one.ended, limit, limit):
             self._commands.abandon(command)
             event.diagnostics = _diagnostics(
                 "UnknownError", f"{event.name} did not end within the time allowed."
@@ -149,12 +153,39 @@ class Host:
         event.diagnostics = _from_agent(command.diagnostics)
         return command.status == SUCCEEDED
 
-    def _begin_seconds(self) -> float:
-        """A new instance has an hour to bring up its agent; then an event begins within five minutes."""
-        limits, clock = self._limits, self._cloud.clock
+    def _begin_seconds(self) -> tuple[float, float]:
+        """AWS seconds and the least real ones.
+
+        A new instance has an hour to bring up its agent; then an event begins within five minutes.
+        """
+        limits = self._limits
         if self._commands.seen(self.target.instance_id):
-            return max(clock.real_seconds(limits.begin_seconds), limits.begin_floor)
-        return max(clock.real_seconds(limits.agent_seconds), limits.agent_floor)
+            return limits.begin_seconds, limits.begin_floor
+        return limits.agent_seconds, limits.agent_floor
+
+    def _await(
+        self, command: HostCommand, until: Callable[[HostCommand], bool], aws_seconds: float, floor: float
+    ) -> bool:
+        """Whether `until` came true in time. CodeDeploy waits as long for a machine that is gone.
+
+        Only there nothing real is going on, so that the wait passes on the sandbox's clock.
+        """
+        clock, begun = self._cloud.clock, time.monotonic()
+        short = clock.real_seconds(aws_seconds)
+        while not self._commands.wait(command, until, min(LOOK_SECONDS, short, floor)):
+            clock.pause(0)
+            waited = time.monotonic() - begun
+            if waited >= max(short, floor) or (waited >= short and not self._runs()):
+                return until(command)
+        return True
+
+    def _runs(self) -> bool:
+        client = self._cloud.client("ec2")
+        try:
+            found = client.describe_instances(InstanceIds=[self.target.instance_id])["Reservations"]
+        except ClientError:
+            return False
+        return any(one["State"]["Name"] in ALIVE for each in found for one in each["Instances"])
 
     def _at_balancer(self, event: LifecycleEvent) -> bool:
         self._begin(event)
