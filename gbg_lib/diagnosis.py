@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gbg_lib.aws import Aws
@@ -21,8 +23,13 @@ SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
 BAD_STEP = ("Failed", "TimedOut", "Cancelled")
 LAST_LINES = 6
 ERROR_LETTERS = 1000
-BAKES_OWN = "/Automation-"
-"""in the session's name of a bake, which ends its machine itself when a step fails"""
+NO_RIGHT = "is not authorized to perform: "
+GIVE_RIGHT = (
+    "compare the role that is named there with its template, give it that right, "
+    "and start the release again; blue still serves"
+)
+CONTAINER = re.compile(r"^\[Container\] \S+ \S+ ")
+"""what CodeBuild writes before its own lines"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ def diagnose(aws: Aws, release: Release) -> Diagnosis:
             f"its status is {release.status}, and no stage failed", "start it again when the reason is gone"
         )
     try:
-        return DIAGNOSES.get(failed.stage, _unknown)(aws, release, failed)
+        found = DIAGNOSES.get(failed.stage, _unknown)(aws, release, failed)
+        return replace(found, try_this=GIVE_RIGHT) if NO_RIGHT in found.what else found
     except GbgError as error:
         return Diagnosis(f"{_headline(failed)}\n  more could not be read: {error.what}", error.try_this)
 
@@ -78,11 +86,10 @@ def _bake(aws: Aws, release: Release, action: Action) -> Diagnosis:
     step = _failed_step(aws, release.automation_id) if release.automation_id else None
     if step is None:
         return _function(aws, action)
-    name, message, machine = step
+    name, message, machine, failed_at = step
     lines = _command_output(aws, machine) if machine else []
     what = f"{_headline(action)}\n  {machine or 'no machine'} (builder), {name}: {_first_line(message)}"
-    ended = gone(aws, machine) if machine else ""
-    if ended and BAKES_OWN not in ended:
+    if machine and (ended := gone(aws, machine, failed_at)):
         return Diagnosis(
             f"{what}{_tail(lines)}\n    {ended}",
             "find out who ended the machine, then start the release again",
@@ -93,8 +100,8 @@ def _bake(aws: Aws, release: Release, action: Action) -> Diagnosis:
     )
 
 
-def _failed_step(aws: Aws, automation: str) -> tuple[str, str, str] | None:
-    """Name and message of the first step that went wrong, and the builder."""
+def _failed_step(aws: Aws, automation: str) -> tuple[str, str, str, datetime | None] | None:
+    """Name and message of the first step that went wrong, the builder, and when it was."""
     try:
         found = aws.call("ssm", "get_automation_execution", AutomationExecutionId=automation)
     except NotThere:
@@ -103,7 +110,8 @@ def _failed_step(aws: Aws, automation: str) -> tuple[str, str, str] | None:
     machine = next((_machine(step) for step in steps if step["StepName"] == "launchBuilder"), "")
     for step in steps:
         if step["StepStatus"] in BAD_STEP:
-            return step["StepName"], step.get("FailureMessage", step["StepStatus"]), machine
+            message = step.get("FailureMessage", step["StepStatus"])
+            return step["StepName"], message, machine, step.get("ExecutionEndTime")
     return None
 
 
@@ -144,6 +152,7 @@ def _log_group(aws: Aws, function: str) -> str:
 
 def _build(aws: Aws, release: Release, action: Action) -> Diagnosis:
     lines = _build_log(aws, release.build_id) if release.build_id else []
+    lines = [CONTAINER.sub("", line) for line in lines]
     errors = [line for line in lines if "[ERROR]" in line]
     shown = errors[:LAST_LINES] if errors else lines[-LAST_LINES:]
     return Diagnosis(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere
-from gbg_lib.trail import first_caller
+from gbg_lib.trail import first_call
 
 GONE = ("shutting-down", "terminated", "stopping", "stopped")
 
 
-def gone(aws: Aws, instance: str) -> str:
-    """EC2's word on it and who terminated it; empty for a machine that runs."""
+def gone(aws: Aws, instance: str, before: datetime | None) -> str:
+    """EC2's word on it and who terminated it; empty for one that runs, or that was cleared away later."""
     state, reason = _state(aws, instance)
     if state not in GONE:
         return ""
-    by = first_caller(aws, "TerminateInstances", instance)
-    return f"the machine is {state}{f' ({reason})' if reason else ''}{f'; ended by {by}' if by else ''}"
+    call = first_call(aws, "TerminateInstances", instance)
+    if call and before and call.at > before:
+        return ""
+    by = f"; ended by {call.by}" if call else ""
+    return f"the machine is {state}{f' ({reason})' if reason else ''}{by}"
 
 
 def _state(aws: Aws, instance: str) -> tuple[str, str]:
@@ -27,5 +32,4 @@ def _state(aws: Aws, instance: str) -> tuple[str, str]:
     machines = [one for reservation in found for one in reservation["Instances"]]
     if not machines:
         return "terminated", ""
-    reason = machines[0].get("StateReason", {}).get("Message", "")
-    return machines[0]["State"]["Name"], reason
+    return machines[0]["State"]["Name"], machines[0].get("StateReason", {}).get("Message", "")

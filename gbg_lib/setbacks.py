@@ -58,7 +58,7 @@ def _event(aws: Aws, target: Target, event: LifecycleEvent) -> Setback:
     tail = "".join(f"\n    {line}" for line in event.log_tail.strip().splitlines()[-LAST_LINES:])
     said = event.message or event.error_code or "no message"
     what = f"\n  {target.instance} ({target.side}), {event.name}, {event.script or 'no script'}: {said}{tail}"
-    if ended := gone(aws, target.instance):
+    if not event.script and (ended := gone(aws, target.instance, event.ended)):
         return f"{what}\n    {ended}", "find out who ended the machine, then start the release again"
     if event.name in TRAFFIC:
         return (
@@ -89,4 +89,5 @@ def _way_back(aws: Aws, info: Mapping[str, Any]) -> str:
     if not back:
         return f"\n  {told['rollbackMessage']}" if told.get("rollbackMessage") else ""
     status = aws.call("codedeploy", "get_deployment", deploymentId=back)["deploymentInfo"]["status"]
-    return f"\n  rolled back by {back}: {status}"
+    left = "; the green fleet may be left, and costs" if status == "Failed" else ""
+    return f"\n  rolled back by {back}: {status}{left}"

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AccessRefused
 
 MOST = 200
-UNKNOWN = "somebody whom CloudTrail does not tell yet"
+
+
+@dataclass(frozen=True)
+class Call:
+    by: str
+    """the caller's ARN, or a service"""
+    at: datetime
 
 
 def who_called(aws: Aws, operation: str, value: str) -> str:
     """The newest caller of an operation with `value` among its parameters, or why it can't be told."""
     try:
-        return next(_callers(aws, operation, value), UNKNOWN)
+        newest = next(_calls(aws, operation, value), None)
     except AccessRefused:
         return "somebody: CloudTrail may not be read with these rights"
+    return newest.by if newest else "somebody whom CloudTrail does not tell yet"
 
 
-def first_caller(aws: Aws, operation: str, value: str) -> str:
-    """The oldest one, as the later ones may only have found the thing done; empty when it can't be told."""
+def first_call(aws: Aws, operation: str, value: str) -> Call | None:
+    """The oldest one, as later ones may only have found it done; None where none is told."""
     try:
-        found = list(_callers(aws, operation, value))
+        found = list(_calls(aws, operation, value))
     except AccessRefused:
-        return ""
-    return found[-1] if found else ""
+        return None
+    return found[-1] if found else None
 
 
-def _callers(aws: Aws, operation: str, value: str) -> Iterator[str]:
+def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:
     events = aws.pages(
         "cloudtrail",
         "lookup_events",
@@ -40,4 +49,11 @@ def _callers(aws: Aws, operation: str, value: str) -> Iterator[str]:
     for event in islice(events, MOST):
         told = json.loads(event["CloudTrailEvent"])
         if value in json.dumps(told.get("requestParameters")) and "errorCode" not in told:
-            yield str(told["userIdentity"].get("arn", event.get("Username", "somebody")))
+            yield Call(_name(told["userIdentity"]), event["EventTime"])
+
+
+def _name(identity: Mapping[str, str]) -> str:
+    """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
+    if identity.get("type") == "AWSService":
+        return identity.get("invokedBy", "AWS itself")
+    return identity.get("arn", "somebody")

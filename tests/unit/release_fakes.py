@@ -136,16 +136,21 @@ class FakeCodeDeploy:
 
 
 class FakeTrail:
-    """CloudTrail: operation, caller and parameters of each call, newest first."""
+    """CloudTrail: operation, caller and parameters of each call, newest first, and when they were."""
 
-    def __init__(self, *calls: tuple[str, str, dict[str, str]]) -> None:
+    def __init__(self, *calls: tuple[str, str, dict[str, str]], minutes: float = 0) -> None:
         self.calls = calls
+        self.minutes = minutes
 
     def lookup_events(self, **given: Any) -> dict[str, Any]:
         [wanted] = given["LookupAttributes"]
         found = [
-            {"EventName": name, "CloudTrailEvent": json.dumps(told(caller, parameters))}
-            for name, caller, parameters in self.calls
+            {
+                "EventName": name,
+                "EventTime": at(self.minutes * 60 - place),
+                "CloudTrailEvent": json.dumps(told(caller, parameters)),
+            }
+            for place, (name, caller, parameters) in enumerate(self.calls)
             if name == wanted["AttributeValue"]
         ]
         return {"Events": found}

@@ -22,6 +22,7 @@ from tests.unit.release_fakes import (
     FakeMachines,
     FakeTrail,
     action,
+    at,
     lifecycle,
 )
 
@@ -77,12 +78,17 @@ class FakeAlarms:
 
 
 LAUNCHED = {"StepName": "launchBuilder", "StepStatus": "Success", "Outputs": {"InstanceId": ["i-0b"]}}
-BROKEN = {"StepName": "installTomcat", "StepStatus": "Failed", "FailureMessage": "exit status 6\nmore of it"}
+BROKEN = {
+    "StepName": "installTomcat",
+    "StepStatus": "Failed",
+    "FailureMessage": "exit status 6\nmore of it",
+    "ExecutionEndTime": at(30),
+}
 
 BY_BAKE = "arn:aws:sts::123456789012:assumed-role/bake/Automation-2"
 SWEPT: dict[str, Any] = {
     "ec2": FakeMachines(**{"i-0b": ("terminated", "User initiated")}),
-    "cloudtrail": FakeTrail(("TerminateInstances", BY_BAKE, {"InstanceIds": "i-0b"})),
+    "cloudtrail": FakeTrail(("TerminateInstances", BY_BAKE, {"InstanceIds": "i-0b"}), minutes=1),
 }
 """the bake ended its machine itself"""
 
@@ -219,6 +225,13 @@ def test_a_machine_that_is_gone_is_no_fault_of_its_hook(
     )
     assert words in found.what
     assert advice in found.try_this
+
+
+def test_a_machine_that_was_cleared_away_after_the_failure_is_no_cause() -> None:
+    trail = FakeTrail(("TerminateInstances", MARY, {"InstanceIds": "i-0g"}), minutes=60)
+    gone = FakeMachines(**{"i-0g": ("terminated", "User initiated")})
+    event = lifecycle("DownloadBundle", "Failed", message="no artifact")
+    assert "terminated" not in deploy({}, event, ec2=gone, cloudtrail=trail).what
 
 
 def test_a_health_check_that_never_passes_sends_to_its_path() -> None:
