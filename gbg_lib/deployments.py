@@ -10,6 +10,8 @@ from typing import Any
 from gbg_lib.aws import Aws
 
 BATCH_TARGETS = 25
+ACTIVE = ("Created", "Queued", "InProgress", "Baking", "Ready")
+"""statuses of a deployment that is not over; a deployment group takes one such at a time"""
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,16 @@ def _event(item: Mapping[str, Any]) -> LifecycleEvent:
         diagnostics.get("message", ""),
         diagnostics.get("logTail", ""),
     )
+
+
+def active_deployments(aws: Aws, application: str, group: str) -> list[str]:
+    """Ids of those that are not over, rollbacks included."""
+    found = aws.pages(
+        "codedeploy",
+        "list_deployments",
+        "deployments",
+        applicationName=application,
+        deploymentGroupName=group,
+        includeOnlyStatuses=list(ACTIVE),
+    )
+    return [str(one) for one in found]

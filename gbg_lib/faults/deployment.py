@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gbg_lib.deployments import ACTIVE
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Fault, Strike
 from gbg_lib.release import BUILD, DEPLOY, SOURCE, Target
@@ -13,7 +14,6 @@ from gbg_lib.steps import ReleaseRun
 INSTALLING = ("BeforeInstall", "Install", "AfterInstall", "ApplicationStart", "ValidateService")
 ALLOWING = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
 BLOCKING = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
-ACTIVE = ("Created", "Queued", "InProgress", "Baking", "Ready")
 REASON = "A planted fault"
 
 Ready = Callable[[list[Target]], bool]
@@ -82,11 +82,15 @@ def kill(side: str, ready: Ready, what: str) -> Strike:
 
 def _victim(found: list[Target]) -> Target:
     """The one that is furthest."""
-    return max(found, key=lambda one: sum(event.status not in ("Pending", "Skipped") for event in one.events))
+    return max(found, key=_begun)
 
 
-def scale(side: str, more: int) -> Strike:
-    """The fleet of that side grows or shrinks while green installs."""
+def _begun(target: Target) -> int:
+    return sum(event.status not in ("Pending", "Skipped") for event in target.events)
+
+
+def grow(side: str) -> Strike:
+    """The fleet of that side gets one machine more while green installs."""
 
     def act(step: ReleaseRun, execution_id: str) -> None:
         green = moments.green_group(step, execution_id)["AutoScalingGroupName"]
@@ -96,8 +100,24 @@ def scale(side: str, more: int) -> Strike:
             "autoscaling",
             "set_desired_capacity",
             AutoScalingGroupName=group["AutoScalingGroupName"],
-            DesiredCapacity=group["DesiredCapacity"] + more,
+            DesiredCapacity=group["DesiredCapacity"] + 1,
             HonorCooldown=False,
+        )
+
+    return act
+
+
+def shrink(side: str) -> Strike:
+    """The fleet of that side scales in by one while green installs: by the one whose turn comes last."""
+
+    def act(step: ReleaseRun, execution_id: str) -> None:
+        found = moments.machines(step, execution_id, installing, "machines that install")
+        last = min((one for one in found if one.side == side), key=_begun)
+        step.aws.call(
+            "autoscaling",
+            "terminate_instance_in_auto_scaling_group",
+            InstanceId=last.instance,
+            ShouldDecrementDesiredCapacity=True,
         )
 
     return act
@@ -199,22 +219,22 @@ FAULTS = (
         "A blue machine is terminated while it leaves the load balancer.",
         strike=kill("Blue", blocking, "blue that leaves"),
     ),
-    Fault("blue-grows", "The blue fleet scales out while green installs.", strike=scale("Blue", 1)),
+    Fault("blue-grows", "The blue fleet scales out while green installs.", strike=grow("Blue")),
     Fault(
         "blue-shrinks",
         "The blue fleet scales in while green installs.",
         look=room_to_shrink,
         plant=make_room,
         remove=take_room,
-        strike=scale("Blue", -1),
+        strike=shrink("Blue"),
     ),
-    Fault("green-grows", "The green fleet scales out while it installs.", strike=scale("Green", 1)),
+    Fault("green-grows", "The green fleet scales out while it installs.", strike=grow("Green")),
     Fault(
         "green-shrinks",
         "The green fleet scales in while it installs.",
         look=room_to_shrink,
         plant=make_room,
         remove=take_room,
-        strike=scale("Green", -1),
+        strike=shrink("Green"),
     ),
 )

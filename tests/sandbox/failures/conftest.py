@@ -43,7 +43,8 @@ class Table:
     def outcome(self, row: Row) -> Outcome:
         if row.fault not in self._outcomes:
             try:
-                self._outcomes[row.fault] = self._trial(row.group).run(faults.CATALOGUE[row.fault])
+                trial, fault = self._trial(row.group), faults.CATALOGUE[row.fault]
+                self._outcomes[row.fault] = trial.run(fault, serves=row.serves, orphans=bool(row.left))
             except Exception as error:
                 self._outcomes[row.fault] = error
         found = self._outcomes[row.fault]
@@ -51,9 +52,16 @@ class Table:
             raise found
         return found
 
+    def deployment(self, group: int) -> Deployment:
+        return self._trial(group).of
+
+    def home(self, group: int) -> Path:
+        """GBG_HOME of the group's sandbox."""
+        return self._folder / str(group) / "home"
+
     def _trial(self, group: int) -> Trial:
         if group not in self._worlds:
-            world = World(self._folder / str(group), None)
+            world = World(self.home(group), None)
             self._worlds[group] = world, Trial(released(world))
         return self._worlds[group][1]
 

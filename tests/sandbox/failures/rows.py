@@ -10,6 +10,7 @@ BLUE, GREEN = "blue", "green"
 MACHINE = r"i-[0-9a-f]+"
 TOO_FEW = "Failed, HEALTH_CONSTRAINTS"
 ALARM = "Stopped, ALARM_ACTIVE"
+RIGHT = "compare the role that is named there with its template"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Row:
     """requests that physics may cost, at most"""
     why: str = ""
     """why any are"""
+    left: str = ""
+    """why a fleet that nobody uses stays"""
     group: int = 0
     """rows of one group share a deployment, one after the other"""
 
@@ -128,7 +131,7 @@ ROWS = (
     Row(
         "builder-terminated",
         "BuildGoldenAMI",
-        (rf"{MACHINE} \(builder\), \w+: ", "the machine is terminated"),
+        (rf"{MACHINE} \(builder\), \w+: ", "ended by arn:aws:iam::123456789012:user/operator"),
         "who ended",
         group=1,
     ),
@@ -145,5 +148,230 @@ ROWS = (
         ("failed to return a result", "function gbg-bake-golden-ami", r"Task timed out after 2\.00 seconds"),
         "mend the function",
         group=1,
+    ),
+    Row(
+        "pipeline-role-may-not-read-source",
+        "Source",
+        ("Source/Source failed", "PipelineRole", "codecommit:GetBranch"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "pipeline-role-may-not-deploy",
+        "Deploy",
+        ("Deploy/Deploy failed", "PipelineRole", "codedeploy:CreateDeployment"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "function-role-may-not-bake",
+        "BuildGoldenAMI",
+        ("BakeFunctionRole", "ssm:StartAutomationExecution", "function gbg-bake-golden-ami"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "function-role-may-not-pin",
+        "BuildGoldenAMI",
+        ("BakeFunctionRole", "autoscaling:UpdateAutoScalingGroup", "function gbg-bake-golden-ami"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "bake-role-may-not-launch",
+        "BuildGoldenAMI",
+        (r"no machine \(builder\), launchBuilder", "BakeRole", "ec2:RunInstances"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "bake-role-may-not-image",
+        "BuildGoldenAMI",
+        (rf"{MACHINE} \(builder\), createImage", "BakeRole", "ec2:CreateImage"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "builder-role-may-not-report",
+        "BuildGoldenAMI",
+        (rf"{MACHINE} \(builder\), waitForAgent: Step timed out",),
+        "mend step waitForAgent",
+        group=2,
+    ),
+    Row(
+        "build-role-may-not-log",
+        "Build",
+        ("Phase: PROVISIONING, Code: ACCESS_DENIED", "BuildRole", "logs:CreateLogStream"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "build-role-may-not-store",
+        "Build",
+        ("Phase: UPLOAD_ARTIFACTS", "BuildRole", "s3:PutObject"),
+        RIGHT,
+        group=1,
+    ),
+    Row(
+        "deploy-role-may-not-copy",
+        "Deploy",
+        ("DeployRole", "autoscaling:CreateAutoScalingGroup", "rolled back by d-.*: Failed"),
+        RIGHT,
+        deployment="Failed, AUTO_SCALING_IAM_ROLE_PERMISSIONS",
+        rollback="Failed",
+        group=1,
+    ),
+    Row(
+        "deploy-role-may-not-register",
+        "Deploy",
+        (
+            rf"{MACHINE} \(Green\), AllowTraffic, no script: IAM_ROLE_PERMISSIONS",
+            "elasticloadbalancing:RegisterTargets",
+            "rolled back by d-.*: Failed; the green fleet may be left",
+        ),
+        RIGHT,
+        deployment=TOO_FEW,
+        rollback="Failed",
+        left="the way back needs the right that is missing, so CodeDeploy leaves green where it is",
+        group=1,
+    ),
+    Row(
+        "instance-role-may-not-fetch",
+        "Deploy",
+        (rf"{MACHINE} \(Green\), DownloadBundle, no script", "InstanceRole", "s3:GetObject"),
+        RIGHT,
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+        group=1,
+    ),
+    Row(
+        "artifact-missing",
+        "Build",
+        ("Build/Build failed: .*Phase: DOWNLOAD_SOURCE.*NoSuchKey", "arn:aws:s3:::gbg-artifacts-"),
+        "read the build's log",
+        group=1,
+    ),
+    Row(
+        "alarm-while-traffic-moves",
+        "Deploy",
+        ("ALARM_ACTIVE", "alarm gbg-target-5xx: The application answers with errors", "rolled back by d-"),
+        "what the alarm measured",
+        deployment=ALARM,
+        rollback="Succeeded",
+    ),
+    Row(
+        "deployment-stopped",
+        "Deploy",
+        ("MANUAL_STOP", "stopped by arn:aws:iam::123456789012:user/operator", "rolled back by d-"),
+        "ask them",
+        deployment="Stopped, MANUAL_STOP",
+        rollback="Succeeded",
+    ),
+    Row(
+        "pipeline-stopped",
+        "",
+        (
+            "its status is Stopped: stopped by arn:aws:iam::123456789012:user/operator",
+            "Build/Build was Succeeded",
+        ),
+        "ask them",
+        pipeline="Stopped",
+    ),
+    Row(
+        "pipeline-abandoned",
+        "Deploy",
+        ("its status is Stopped: stopped by arn:aws:iam::123456789012:user/operator", "goes on by itself"),
+        "get-deployment",
+        pipeline="Stopped",
+        deployment="Succeeded",
+        serves=GREEN,
+    ),
+    Row(
+        "green-dies-installing",
+        "Deploy",
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Green\), \w+, no script: ",
+            "the machine is terminated .*ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+        group=2,
+    ),
+    Row(
+        "green-dies-with-traffic",
+        "Deploy",
+        ("ALARM_ACTIVE", "alarm gbg-unhealthy-hosts: Targets fail their health check", "rolled back by d-"),
+        "what the alarm measured",
+        deployment=ALARM,
+        rollback="Succeeded",
+    ),
+    Row(
+        "blue-dies-installing",
+        "Deploy",
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ",
+            "ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+    ),
+    Row(
+        "blue-dies-leaving",
+        "Deploy",
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ",
+            "ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+    ),
+    Row("blue-grows", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN),
+    Row(
+        "blue-shrinks",
+        "Deploy",
+        ("HEALTH_CONSTRAINTS", rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ", "ended by AWS itself"),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+    ),
+    Row(
+        "green-grows",
+        "Deploy",
+        ("ALARM_ACTIVE", "alarm gbg-unhealthy-hosts: Targets fail their health check", "rolled back by d-"),
+        "what the alarm measured",
+        deployment=ALARM,
+        rollback="Succeeded",
+        group=1,
+    ),
+    Row("green-shrinks", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2),
+)
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    """Something that happens to whoever follows a release, and not to the release."""
+
+    what: str
+    comes: str
+
+
+OPERATOR_ROWS = (
+    OperatorRow(
+        "AWS throttles every call once.",
+        "Every call is made again; the release is followed to its good end.",
+    ),
+    OperatorRow(
+        "The credentials expire midway.",
+        "The call is refused and says so; the release goes on, and new credentials follow it to its end.",
+    ),
+    OperatorRow(
+        "The operator's process is killed.",
+        "The release goes on; started again, it follows the same release and starts no second one.",
     ),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbg_lib import faults
+from gbg_lib.deployments import active_deployments
 from gbg_lib.errors import ReleaseFailed, TimedOut
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Fault
@@ -16,8 +17,7 @@ from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.load import Answer, Load
 from tests.sandbox.e2e.world import Deployment
 
-ACTIVE = ["Created", "Queued", "InProgress", "Baking", "Ready"]
-SETTLE_SECONDS = 240
+SETTLE_SECONDS = 150
 PER_SECOND = 20
 Facts = tuple[str, str]
 """commit and image of a machine that answers"""
@@ -55,18 +55,22 @@ class Trial:
         self.step = deployment.run
         self.aws = deployment.aws
 
-    def run(self, fault: Fault) -> Outcome:
+    def run(self, fault: Fault, *, serves: str, orphans: bool = False) -> Outcome:
+        """`serves`: blue or green, whichever is expected to afterwards.
+
+        With `orphans` the other fleet stays as well, and is swept after all was looked at.
+        """
         before, was_there = self._answering(), set(inventory(self.aws, self.of.name))
         version = self._version()
         faults.plant(self.step, fault)
         try:
             with Load(self.step.base["SiteUrl"], per_second=PER_SECOND) as load:
                 release = self._follow(fault)
-                unsettled = self._settle(release, version)
+                wanted = release.template_version if serves == "green" else version
+                unsettled = self._settle(wanted, orphans)
         finally:
             faults.remove(self.step, faults.CATALOGUE)
-        serves = self._answering()
-        return Outcome(
+        outcome = Outcome(
             release=release,
             error=self._error(release),
             deployment=self._deployment(release.deployment_id),
@@ -74,11 +78,14 @@ class Trial:
             before=next(iter(before)),
             answers=load.answers,
             lost=load.lost,
-            serves=serves,
+            serves=self._answering(),
             left=self._left(was_there),
             hooks_left=self._hooks_left(),
             unsettled=unsettled,
         )
+        if orphans:
+            self._sweep()
+        return outcome
 
     def _follow(self, fault: Fault) -> Release:
         execution = faults.begin(self.step, fault)
@@ -94,28 +101,28 @@ class Trial:
 
     # --- rest ---
 
-    def _settle(self, release: Release, version: str) -> str:
+    def _settle(self, wanted: str, orphans: bool) -> str:
         """Wait until nothing moves any more; what still did when the time was up."""
-        wanted = version if release.status != "Succeeded" else release.template_version
         try:
             wait_until(
                 self.aws,
-                lambda: None if self._moving(wanted) else True,
+                lambda: None if self._moving(wanted, orphans) else True,
                 limit_seconds=SETTLE_SECONDS,
                 what="rest",
                 try_this="read the sandbox's log",
             )
         except TimedOut:
-            return self._moving(wanted)
+            return self._moving(wanted, orphans)
         return ""
 
-    def _moving(self, wanted: str) -> str:
-        if active := self._active():
+    def _moving(self, wanted: str, orphans: bool) -> str:
+        base = self.step.base
+        if active := active_deployments(self.aws, base["ApplicationName"], base["DeploymentGroupName"]):
             return f"deployments {active}"
-        fleets = self.step.fleets()
-        if len(fleets) != 1:
+        fleets, serving = self.step.fleets(), moments.serving_group(self.step)["AutoScalingGroupName"]
+        if len(fleets) != 1 + orphans:
             return f"fleets {[fleet.group for fleet in fleets]}"
-        [fleet] = fleets
+        [fleet] = [one for one in fleets if one.group == serving]
         if fleet.template_version != wanted:
             return f"{fleet.group} is on version {fleet.template_version} and not on {wanted}"
         states = sorted(f"{one.lifecycle} {one.target_health}" for one in fleet.instances)
@@ -125,17 +132,6 @@ class Trial:
         if strangers := set(target_health(self.aws, self.step.base["TargetGroupArn"])) - ours:
             return f"targets of no fleet: {strangers}"
         return ""
-
-    def _active(self) -> list[str]:
-        found = self.aws.pages(
-            "codedeploy",
-            "list_deployments",
-            "deployments",
-            applicationName=self.step.base["ApplicationName"],
-            deploymentGroupName=self.step.base["DeploymentGroupName"],
-            includeOnlyStatuses=ACTIVE,
-        )
-        return [str(one) for one in found]
 
     # --- afterwards ---
 
@@ -170,6 +166,18 @@ class Trial:
         name = moments.serving_group(self.step)["AutoScalingGroupName"]
         found = self.aws.call("autoscaling", "describe_lifecycle_hooks", AutoScalingGroupName=name)
         return [str(one["LifecycleHookName"]) for one in found["LifecycleHooks"]][1:]
+
+    def _sweep(self) -> None:
+        serving = moments.serving_group(self.step)["AutoScalingGroupName"]
+        for fleet in self.step.fleets():
+            if fleet.group != serving:
+                self.aws.call(
+                    "autoscaling",
+                    "delete_auto_scaling_group",
+                    AutoScalingGroupName=fleet.group,
+                    ForceDelete=True,
+                )
+        self.of.until(lambda: len(self.step.fleets()) == 1, "the end of the orphans", limit_seconds=120)
 
     def _deployment(self, deployment_id: str) -> dict[str, Any]:
         if not deployment_id:
