@@ -16,6 +16,7 @@ COMMANDS = {
     "record": "gbg_cli.record",
     "progress": "gbg_cli.progress",
     "schedule": "gbg_cli.schedule",
+    "drill": "gbg_cli.drill",
     "down": "gbg_cli.sandbox",
     "doctor": "gbg_cli.doctor",
     "test": "gbg_cli.test",

@@ -21,11 +21,11 @@ from gbg_lib.notify import addresses
 from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
-REPLAY = "06"
+REPLAY, DRILLS = "06", "08"
 REBAKE, TIMED_RELEASE, ARCHIVE = "rebake", "timed_release", "archive"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/ that release"""
-CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, *JOBS, ARCHIVE)
+CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, DRILLS, *JOBS, ARCHIVE)
 """runbooks that change something, and the first"""
 EVERY = (*CHANGING, REPLAY)
 RUNNER = "gbg run"
@@ -76,12 +76,17 @@ class Parameters(BaseModel):
     application_folder: str = _parameter(
         "", "folder to push, relative to this project's; empty takes the sample application", [SEED]
     )
-    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, TIMED_RELEASE])
+    branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, DRILLS, TIMED_RELEASE])
     execution_id: str = _parameter(
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
     )
     release_minutes: int = _parameter(
-        90, "time limit of a release, in minutes", [RELEASE, *JOBS], ge=1, le=1440
+        90, "time limit of a release, in minutes", [RELEASE, DRILLS, *JOBS], ge=1, le=1440
+    )
+    drill: str = _parameter("", "which drill; empty draws one by chance", [DRILLS])
+    seed: int = _parameter(0, "the same seed draws the same drill", [DRILLS], ge=0)
+    predictions: str = _parameter(
+        "", "what you expect, `stage=Build, serves=blue, cause=application`", [DRILLS]
     )
     window: str = _parameter(
         "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS

@@ -4,6 +4,7 @@ Every view leaves a static form in a saved notebook.
 """
 
 from gbg_lib.views.banner import banner
+from gbg_lib.views.drills import drills_table, tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
 from gbg_lib.views.happened import what_happened
@@ -45,6 +46,7 @@ __all__ = [
     "checks_table",
     "decisions_table",
     "differences_table",
+    "drills_table",
     "everything",
     "export",
     "facts_table",
@@ -68,7 +70,9 @@ __all__ = [
     "show_stack",
     "stages_picture",
     "story_table",
+    "tasks_table",
     "timeline_table",
+    "times_table",
     "verified_table",
     "what_happened",
 ]

@@ -1,0 +1,79 @@
+"""`gbg drill`: a failing release for one or for a group, from the shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gbg_cli.terminal import errors_shown, out
+from gbg_lib import faults
+from gbg_lib.checks import Check
+from gbg_lib.drills import DRILLS, Exercise
+from gbg_lib.parameters import Parameters, load_file
+
+
+@click.command()
+@click.argument("name", default="")
+@click.option("--seed", default=0, show_default=True, help="Draws a drill where none is named.")
+@click.option("--list", "listed", is_flag=True, help="Which drills there are; spoils the surprise.")
+@click.option("--hint", is_flag=True, help="The next hint.")
+@click.option("--answer", metavar="ANSWERS", help="`stage=Build, serves=blue, cause=application`.")
+@click.option("--check", is_flag=True, help="Whether the site is well again, and how long it took.")
+@click.option("--mend", is_flag=True, help="Take the fault away and release again.")
+@click.option("--end", is_flag=True, help="Take away what the drill left.")
+@click.option(
+    "-f", "--file", "file", type=click.Path(path_type=Path), help="Parameters file of an environment."
+)
+@click.option("--deployment", default="", help="Whose release it is; the file's by default.")
+@click.option("--confirm", default="", help="On AWS: the deployment's name, typed.")
+def drill(
+    name: str,
+    seed: int,
+    listed: bool,
+    hint: bool,
+    answer: str | None,
+    check: bool,
+    mend: bool,
+    end: bool,
+    file: Path | None,
+    deployment: str,
+    confirm: str,
+) -> None:
+    """Start a drill: plant a fault and begin the release that meets it."""
+    with errors_shown():
+        if listed:
+            for one in DRILLS:
+                out.print(f"{one:28} {faults.CATALOGUE[one].what}")
+            return
+        values = {**(load_file(file) if file else {}), "drill": name, "seed": seed}
+        exercise = Exercise(Parameters(**values | ({"deployment": deployment} if deployment else {})))
+        if hint:
+            out.print(exercise.hint())
+        elif answer is not None:
+            _show(exercise.answer(answer))
+        elif mend:
+            out.print(f"Release {exercise.mend()[:8]} is on its way: `./gbg run 4` follows it")
+        elif check:
+            exercise.notice()
+            _show(exercise.check_restored())
+            for what, seconds in exercise.times().items():
+                out.print(f"{what}: {seconds:.0f} s")
+        elif end:
+            exercise.end()
+            out.print("The drill is over")
+        else:
+            _start(exercise, confirm)
+
+
+def _start(exercise: Exercise, confirm: str) -> None:
+    session = exercise.start(confirm=confirm)
+    out.print(f"Release {session.execution[:8]} has begun, and something will go wrong with it.")
+    exercise.strike()
+    out.print("Find out what: `./gbg run 4`. Then --answer, --hint, --mend and --check.")
+
+
+def _show(checks: list[Check]) -> None:
+    for one in checks:
+        told = "right" if one.passed else f"not yet: {one.try_this}"
+        out.print(f"{one.name:10} {one.found:14} {told}")

@@ -1,0 +1,187 @@
+"""Runbook 08: one drill from its start to a site that serves again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from gbg_lib import faults
+from gbg_lib.aws import Aws
+from gbg_lib.checks import Check, require
+from gbg_lib.deployments import active_deployments
+from gbg_lib.drills import session as sessions
+from gbg_lib.drills.catalogue import DRILLS
+from gbg_lib.drills.drill import QUESTIONS, WHERE_TO_LOOK, Drill, draw, predictions
+from gbg_lib.drills.session import Session
+from gbg_lib.errors import GateRefused, GbgError, NotThere
+from gbg_lib.fleet import read_page
+from gbg_lib.parameters import Parameters
+from gbg_lib.pipeline import Action
+from gbg_lib.release import require_succeeded
+from gbg_lib.steps import ReleaseRun
+from gbg_lib.waiting import wait_until
+
+STRIKE_SECONDS = 60
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class Exercise(ReleaseRun):
+    """What a learner does; each step can be taken by another process than the one before."""
+
+    def __init__(
+        self, parameters: Parameters, aws: Aws | None = None, clock: Callable[[], str] = now
+    ) -> None:
+        super().__init__(parameters, aws)
+        self._now = clock
+
+    @property
+    def session(self) -> Session:
+        """Raises NotThere."""
+        found = sessions.load(self)
+        if found is None:
+            raise NotThere("drill", f"none goes on in {self.parameters.deployment}", "start one first")
+        return found
+
+    @property
+    def drill(self) -> Drill:
+        return draw(DRILLS, self.session.drill, 0)
+
+    def describe(self) -> str:
+        """What starting would do; the drill itself is told only to who named it. Changes nothing."""
+        if there := sessions.load(self):
+            return f"nothing can be started: a drill goes on since {there.began}; `./gbg drill --end` ends it"
+        drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
+        told = predictions(self.parameters.predictions)
+        which = drill.name if self.parameters.drill else f"one of {len(DRILLS)} drills, drawn with a seed"
+        return f"{which}; {len(told)} of {len(QUESTIONS)} predictions made"
+
+    def start(self, *, confirm: str = "") -> Session:
+        """Plant the fault and begin the release that meets it. Raises GateRefused while a drill goes on."""
+        if there := sessions.load(self):
+            raise GateRefused("drill", f"one goes on since {there.began}", "`./gbg drill --end`, then again")
+        drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
+        told = predictions(self.parameters.predictions)
+        good = read_page(self.base["SiteUrl"] + "health").facts.get("commit", "")
+        faults.plant(self, faults.CATALOGUE[drill.name], confirm=confirm)
+        execution = faults.begin(self, faults.CATALOGUE[drill.name])
+        return sessions.save(self, Session(drill.name, execution, self._now(), good, told))
+
+    def strike(self) -> None:
+        """For a fault that waits for its moment; at once over for one that lies in the way by itself."""
+        faults.CATALOGUE[self.session.drill].strike(self, self.session.execution)
+
+    def watch(self) -> Iterator[list[Action]]:
+        """Follow the release to its end, while the fault waits for its moment. Raises what that raised."""
+        session = self.session
+        failures: list[GbgError] = []
+
+        def work() -> None:
+            try:
+                faults.CATALOGUE[session.drill].strike(self, session.execution)
+            except GbgError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work, name="fault", daemon=True)
+        thread.start()
+        yield from self.follow(session.execution)
+        thread.join(STRIKE_SECONDS)
+        if failures:
+            raise failures[0]
+
+    def notice(self) -> Session:
+        """The learner says that something is wrong; only the first time counts."""
+        session = self.session
+        return session if session.noticed else sessions.save(self, session.with_(noticed=self._now()))
+
+    def hint(self) -> str:
+        """The next one; the last one again when there are no more."""
+        session, hints = self.session, self.drill.hints
+        sessions.save(self, session.with_(hints=min(session.hints + 1, len(hints))))
+        return hints[min(session.hints, len(hints) - 1)]
+
+    def answer(self, text: str) -> list[Check]:
+        """Add or change answers, and check them all."""
+        session = self.session
+        sessions.save(self, session.with_(predictions={**session.predictions, **predictions(text)}))
+        return self.check_answers()
+
+    def check_answers(self) -> list[Check]:
+        """A check a question; one that is not right says where to look. Raises GateRefused before the end."""
+        session, drill = self.session, self.drill
+        if not self.pipeline.execution(session.execution).over:
+            raise GateRefused("drill", "the release goes on", "watch it to its end")
+        return [
+            Check(question, told == drill.right(question), told or "not answered", WHERE_TO_LOOK[question])
+            for question in QUESTIONS
+            for told in [session.predictions.get(question, "")]
+        ]
+
+    def mend(self) -> str:
+        """Take the fault away and release again, as a learner does with the other runbooks; the execution."""
+        fault = faults.CATALOGUE[self.session.drill]
+        self._wait_for_rollback()
+        faults.remove(self, faults.CATALOGUE)
+        return faults.begin(self, fault)
+
+    def check_restored(self) -> list[Check]:
+        """Whether the site is well again, and what to look at where it isn't."""
+        session = self.session
+        newest = self.pipeline.executions()[0]
+        health = read_page(self.base["SiteUrl"] + "health")
+        serving = health.facts.get("commit", "")
+        well = newest.id != session.execution and newest.status == "Succeeded"
+        one = sum(bool(fleet.serving) for fleet in self.fleets()) == 1
+        checks = [
+            Check("fault", faults.planted(self) is None, self._planted(), "`gbg drill --mend` takes it away"),
+            Check("release", well, newest.status, "start a release when the cause is gone, and follow it"),
+            Check("site", serving == newest.commit, f"commit {serving[:8]}", "read the release's message"),
+            Check("one fleet", one, "by target health", "wait for the end of blue, or of the rollback"),
+        ]
+        if all(check.passed for check in checks) and not session.restored:
+            sessions.save(self, session.with_(restored=self._now()))
+        return checks
+
+    def check(self, execution_id: str = "") -> list[Check]:
+        """The same for a run that nobody watches. Raises CheckFailed."""
+        return require(self.check_restored())
+
+    def times(self) -> dict[str, float]:
+        """Seconds from the failure to noticing it, and to a site that is well again; those that are known."""
+        session = self.session
+        actions = self.pipeline.actions(session.execution)
+        failed = max(action.updated for action in actions).isoformat()
+        known = {"to notice": session.noticed, "to restore": session.restored}
+        return {name: max(sessions.seconds_between(failed, at), 0.0) for name, at in known.items() if at}
+
+    def message(self) -> str:
+        """What the release's own check says. Raises GateRefused when there was nothing to find."""
+        try:
+            require_succeeded(self.aws, self.release(self.session.execution))
+        except GbgError as error:
+            return str(error)
+        raise GateRefused("drill", "the release succeeded", "see how far the drill is")
+
+    def end(self) -> None:
+        """Take away whatever the drill left; the releases that it caused stay."""
+        faults.remove(self, faults.CATALOGUE)
+        sessions.forget(self)
+
+    def _planted(self) -> str:
+        return "it is there" if faults.planted(self) else "it is gone"
+
+    def _wait_for_rollback(self) -> None:
+        """A deployment group takes one deployment at a time. Raises TimedOut."""
+        wait_until(
+            self.aws,
+            lambda: None if self._at_work() else True,
+            limit_seconds=self.parameters.release_minutes * 60,
+            what="the end of the rollback",
+            try_this="look at the deployments of the group",
+        )
+
+    def _at_work(self) -> list[str]:
+        return active_deployments(self.aws, self.base["ApplicationName"], self.base["DeploymentGroupName"])
