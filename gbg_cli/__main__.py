@@ -13,6 +13,7 @@ COMMANDS = {
     "env": "gbg_cli.sandbox",
     "lab": "gbg_cli.lab",
     "run": "gbg_cli.run",
+    "runs": "gbg_cli.runs",
     "record": "gbg_cli.record",
     "progress": "gbg_cli.progress",
     "schedule": "gbg_cli.schedule",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +17,157 @@ from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib import outputs
 from gbg_lib.afterwards import Afterwards
+from gbg_lib.errors import DONE, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
+from gbg_lib.in_flight import InFlight
 from gbg_lib.parameters import checked, load_file, parse_assignments
-from gbg_lib.runner import Run, find_runbook, prepare, require_read
+from gbg_lib.runner import Limits, Run, find_runbook, given_to, prepare, require_read
 from gbg_lib.runner import run as run_runbook
+from gbg_lib.runs import history, result, resume
+from gbg_lib.runs.folder import Asked, close_abandoned
+from gbg_lib.secret_values import masking
+from gbg_lib.signals import Stop, heeded
 
 
 @click.command()
-@click.argument("runbooks", nargs=-1, required=True, metavar="RUNBOOK...")
+@click.argument("runbooks", nargs=-1, metavar="RUNBOOK...")
 @click.option(
     "-f", "--file", "file", type=click.Path(path_type=Path), help="Parameters file of an environment."
 )
 @click.option("-p", "--parameter", "assignments", multiple=True, metavar="NAME=VALUE", help="One parameter.")
 @click.option("--to", metavar="FOLDER|S3", help="Where runs are kept: a folder, or s3://bucket/prefix.")
 @click.option("--explain", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--resume", metavar="RUN", help="Go on after a run: what AWS shows to be done is skipped.")
+@click.option("--minutes", type=click.FloatRange(0), default=0, help="Time limit of each run; 0 is none.")
+@click.option("--cell-minutes", type=click.FloatRange(0), default=0, help="Time limit of a cell; 0 is none.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout.")
 def run(
-    runbooks: Sequence[str], file: Path | None, assignments: Sequence[str], to: str | None, explain: bool
+    runbooks: Sequence[str],
+    file: Path | None,
+    assignments: Sequence[str],
+    to: str | None,
+    explain: bool,
+    resume: str | None,
+    minutes: float,
+    cell_minutes: float,
+    as_json: bool,
 ) -> None:
     """Run runbooks by number or name, one after the other."""
-    with errors_shown():
+    with reported(as_json) as ended:
         assignments = [*assignments, *(["explain=true"] if explain else [])]
-        values = parameters(file, assignments)
+        former = _former(_folder(to), resume, runbooks)
+        if former is None:
+            values = parameters(file, assignments)
+            plan = tuple(find_runbook(RUNBOOKS, word) for word in runbooks)
+        else:
+            values = _over(former, file, assignments)
+            plan = former.plan
+        require_read(plan, parse_assignments(assignments))
         afterwards = Afterwards(checked(values, "parameters"), _bucket(to))
-        paths = [find_runbook(RUNBOOKS, word) for word in runbooks]
-        require_read(paths, parse_assignments(assignments))
         prepare()
         if values.get("cloud", "sandbox") == "sandbox":
             ensure_up()
-        for path in paths:
-            with told(afterwards):
-                done = run_with_progress(path, values, _folder(to), afterwards)
-            out.print(f"{path.stem} done in {done.seconds:.0f} s: {shown(done.notebook)}")
+        series = Series(
+            former.name if former else "",
+            plan,
+            values,
+            Limits(cell_minutes * 60, minutes * 60),
+            _folder(to),
+            ended,
+            afterwards,
+        )
+        with heeded(series.stop):
+            series.run(as_json=as_json)
+
+
+@dataclass
+class Series:
+    """The runbooks that were asked for, one after the other."""
+
+    name: str
+    """of the first run; empty before there is one"""
+    plan: tuple[Path, ...]
+    values: Mapping[str, Any]
+    limits: Limits
+    folder: Path
+    ended: list[Path]
+    """folders of the runs that ended"""
+    afterwards: Afterwards
+    stop: Stop = field(default_factory=Stop)
+
+    def run(self, *, as_json: bool) -> None:
+        for path in self.plan:
+            if not (self.name and self._is_done(path)):
+                done = self._one(path)
+                if not as_json:
+                    out.print(f"{path.stem} done in {done.seconds:.0f} s: {shown(done.notebook)}")
+
+    def _one(self, path: Path) -> Run:
+        asked = Asked(self.name, self.plan, self.values, resume.inputs(path, given_to(path, self.values)))
+        with told(self.afterwards):
+            done = run_with_progress(
+                path, self.values, self.folder, self._closed, limits=self.limits, stop=self.stop, asked=asked
+            )
+        self.name = self.name or done.folder.name
+        return done
+
+    def _closed(self, folder: Path) -> None:
+        self.ended.append(folder)
+        for one in (result.read(folder) or {}).get("going_on", []):
+            err.print(InFlight(**one).sentence, markup=False)
+        self.afterwards(folder)
+
+    def _is_done(self, path: Path) -> bool:
+        """Tells what was decided, and on which evidence."""
+        given = given_to(path, self.values)
+        decided = resume.decide(self.folder, self.name, path, given, resume.look_with())
+        err.print(f"{decided.runbook}: {WORDS[decided.action]}: {decided.reason}", markup=False)
+        for one in decided.comparisons:
+            sign = "=" if one.same else "≠"
+            err.print(f"  {one.name}: recorded {one.recorded} {sign} live {one.live}", markup=False)
+        return decided.action == "skip"
+
+
+ENDS = {DONE: "done", INTERRUPTED: "interrupted", LOCKED: "locked", REFUSED: "refused", MISUSE: "misuse"}
+WORDS = {"skip": "skipped", "again": "done again", "first": "done now"}
+
+
+@contextmanager
+def reported(as_json: bool) -> Iterator[list[Path]]:
+    """Errors shown, and the right exit status; with `as_json` the folders that were added told in a line."""
+    folders: list[Path] = []
+    failure: BaseException | None = None
+    status: Any = DONE
+    try:
+        with errors_shown():
+            yield folders
+    except SystemExit as ended:
+        failure, status = ended.__context__, ended.code
+        raise
+    finally:
+        if as_json:
+            what = str(failure).partition("\n")[0] if failure else ""
+            found = [result.read(folder) for folder in folders]
+            line = {"status": ENDS.get(status, "failed"), "exit_status": status, "what": what}
+            click.echo(json.dumps(masking().value({**line, "runs": found})))
+
+
+def _former(folder: Path, name: str | None, runbooks: Sequence[str]) -> resume.Series | None:
+    """Raises MisuseError."""
+    if name is None and not runbooks:
+        raise MisuseError("run", "no runbook is named", "`gbg run 1`, or `gbg run --resume RUN`")
+    if name is not None and runbooks:
+        raise MisuseError("--resume", "it knows its runbooks by itself", f"`gbg run --resume {name}`")
+    if name is None:
+        return None
+    close_abandoned(folder)
+    return resume.series_of(folder, history.find(folder, name).name)
+
+
+def _over(former: resume.Series, file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
+    """The former run's parameters, and over them what is given now."""
+    values = dict(former.values) | (load_file(file) if file else {}) | parse_assignments(assignments)
+    checked(values, "parameters")
+    return values
 
 
 def parameters(file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
@@ -78,9 +201,10 @@ def _bucket(to: str | None) -> outputs.Bucket | None:
 
 def run_with_progress(
     path: Path,
-    values: dict[str, Any],
+    values: Mapping[str, Any],
     folder: Path | None = None,
     ended: Callable[[Path], None] = lambda _: None,
+    **more: Any,
 ) -> Run:
     """Run one runbook; tells on stderr which heading it is at."""
     with err.status(f"{path.stem}") as shown_status:
@@ -88,7 +212,7 @@ def run_with_progress(
         def progress(cell: int, cells: int, heading: str) -> None:
             shown_status.update(f"{path.stem}: {heading} (cell {cell} of {cells})")
 
-        return run_runbook(path, values, folder or runs(), progress, ended)
+        return run_runbook(path, values, folder or runs(), progress, ended, **more)
 
 
 def shown(path: Path) -> str:

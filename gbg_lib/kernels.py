@@ -69,9 +69,10 @@ def _become_kernel(argv: list[str], environment: Mapping[str, str], folder: str)
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
+    os.environ.update(environment)
     current_process().daemon = False  # a notebook may start processes
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
+    argv = [*argv, f"--IPKernelApp.parent_handle={os.getppid()}"]  # it ends when its parent does
     sys.argv = ["ipykernel_launcher", *argv]
     launch_new_instance(argv=argv)

@@ -100,8 +100,7 @@ def run(
     stop = stop or Stop()
     stop.require_going_on()
     close_abandoned(runs)
-    names = names_in(path)
-    given = {name: value for name, value in values.items() if name in names}
+    names, given = names_in(path), given_to(path, values)
     learn_environment()
     learn_named(given)
     resolved = checked(given, "parameters").model_dump(include=set(names))
@@ -138,6 +137,12 @@ def names_in(path: Path) -> list[str]:
         raise MisuseError(str(path), "it is no notebook", "name a runbook or an .ipynb file") from error
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     return [name for cell in cells for name in names_set(cell.source)]
+
+
+def given_to(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that a notebook reads. Raises MisuseError."""
+    names = names_in(path)
+    return {name: value for name, value in values.items() if name in names}
 
 
 def require_read(paths: Iterable[Path], names: Iterable[str]) -> None:

@@ -64,9 +64,9 @@ def series_of(runs: Path, name: str) -> Series:
     return Series(told["series"], tuple(map(Path, told["plan"])), told["values"])
 
 
-def decide(runs: Path, series: Series, source: Path, values: Mapping[str, Any], look: Look) -> Decision:
+def decide(runs: Path, series: str, source: Path, values: Mapping[str, Any], look: Look) -> Decision:
     """For one runbook of a series, as AWS is now."""
-    last = _last(runs, series.name, source)
+    last = _last(runs, series, source)
     runbook = source.stem
     if last is None:
         return Decision(runbook, "first", "it was not begun")

@@ -67,6 +67,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["run", "1", "-f", "no.yaml"], "no.yaml is not a file", "one of parameters/*.yaml"),
         (["run", "1", "--to", "s3://Mine/x"], "'s3://Mine/x' is no place in S3", "write s3://bucket/prefix"),
         (["run", "1", "-p", "notify=eve"], "notify=…: value error, eve:… is no address", "notify is text"),
+        (["run"], "no runbook is named", "`gbg run 1`"),
+        (["run", "--resume", "x"], "there is no run 'x'", "`gbg runs` lists them"),
+        (["run", "1", "--resume", "x"], "it knows its runbooks by itself", "gbg run --resume x"),
         (["run", "9"], "there is no runbook '9'", "one of 00_welcome, 01_base_stack"),
         (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 00_welcome"),
     ],
@@ -104,7 +107,7 @@ def test_a_parameters_file_with_an_error_is_told_with_its_line(
     assert not command.home.exists()
 
 
-@pytest.mark.parametrize("words", [["frob"], ["run"], ["up", "--port", "99999"], ["up", "--machines", "vm"]])
+@pytest.mark.parametrize("words", [["frob"], ["up", "--port", "99999"], ["up", "--machines", "vm"]])
 def test_words_that_are_no_command_or_option_are_misuse(command: Command, words: list[str]) -> None:
     done = command(*words)
     assert done.status == MISUSE

@@ -1,0 +1,35 @@
+"""docs/result.schema.json, from the result itself: `python -m gbg_lib.runs.schema` writes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from gbg_lib import whole_files
+from gbg_lib.runs.result import Result
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "result.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """As JSON Schema 2020-12; a result has no other keys, and all of these."""
+    made = TypeAdapter(Result).json_schema()
+    properties = made["properties"]
+    properties["try"] = {**properties.pop("try_this"), "title": "Try"}
+    made["required"] = sorted(properties)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "additionalProperties": False,
+    }
+
+
+def text() -> str:
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    whole_files.write(PAGE, text())
