@@ -29,6 +29,16 @@ class Fleet:
     desired: int
     template_version: str
     instances: tuple[Instance, ...]
+    template: str = ""
+    """the launch template's id"""
+    target_groups: tuple[str, ...] = ()
+    """ARNs of those that its instances are registered with"""
+    status: str = ""
+    """empty, or what becomes of the group: `Delete in progress`"""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(instance.id for instance in self.instances)
 
     @property
     def serving(self) -> int:
@@ -82,6 +92,9 @@ def fleets(aws: Aws, deployment: str, target_group_arn: str) -> list[Fleet]:
                     )
                     for item in group["Instances"]
                 ),
+                group.get("LaunchTemplate", {}).get("LaunchTemplateId", ""),
+                tuple(group.get("TargetGroupARNs", [])),
+                group.get("Status", ""),
             )
         )
     return found

@@ -21,13 +21,15 @@ from gbg_lib.notify import addresses
 from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
-REPLAY, DRILLS = "06", "08"
+ROLLBACK, REPLAY, DRILLS = "05", "06", "08"
 REBAKE, TIMED_RELEASE, ARCHIVE = "rebake", "timed_release", "archive"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/ that release"""
-CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, DRILLS, *JOBS, ARCHIVE)
+CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, ROLLBACK, DRILLS, *JOBS, ARCHIVE)
 """runbooks that change something, and the first"""
 EVERY = (*CHANGING, REPLAY)
+RELEASES = (RELEASE, ROLLBACK, *JOBS)
+"""runbooks that bring a fleet into service"""
 RUNNER = "gbg run"
 """reads parameters that no notebook does"""
 INJECTED = "# Parameters"
@@ -73,6 +75,13 @@ class Parameters(BaseModel):
     termination_wait_minutes: int = _parameter(
         5, "how long blue stays after green has the traffic, in minutes", [BASE], ge=0, le=2800
     )
+    ready_wait_minutes: int = _parameter(
+        0,
+        "how long green waits to be tested before it has traffic, in minutes; 0 is not at all",
+        [BASE],
+        ge=0,
+        le=2880,
+    )
     application_folder: str = _parameter(
         "", "folder to push, relative to this project's; empty takes the sample application", [SEED]
     )
@@ -81,12 +90,43 @@ class Parameters(BaseModel):
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
     )
     release_minutes: int = _parameter(
-        90, "time limit of a release, in minutes", [RELEASE, DRILLS, *JOBS], ge=1, le=1440
+        90, "time limit of a release, in minutes", [*RELEASES, DRILLS], ge=1, le=1440
     )
     drill: str = _parameter("", "which drill; empty draws one by chance", [DRILLS])
     seed: int = _parameter(0, "the same seed draws the same drill", [DRILLS], ge=0)
     predictions: str = _parameter(
         "", "what you expect, `stage=Build, serves=blue, cause=application`", [DRILLS]
+    )
+    gate_minutes: int = _parameter(5, "time limit of a gate to find out, in minutes", RELEASES, ge=0, le=120)
+    watch_minutes: int = _parameter(
+        3,
+        "how long green is watched while blue still stays, in minutes; 0 leaves that gate out",
+        RELEASES,
+        ge=0,
+        le=2800,
+    )
+    error_percent: int = _parameter(
+        1, "how many more answers in a hundred may be errors than with blue", RELEASES, ge=0, le=100
+    )
+    latency_percent: int = _parameter(
+        50, "how much slower than blue green may answer, in percent", RELEASES, ge=0, le=1000
+    )
+    latency_milliseconds: int = _parameter(
+        1000, "a mean time to answer that is good enough, whatever blue's was", RELEASES, ge=1, le=60000
+    )
+    fewest_requests: int = _parameter(
+        20, "green's answers below which its figures tell nothing", RELEASES, ge=1, le=1000000
+    )
+    decision: Literal["", "ask", "go", "stop"] = _parameter(
+        "",
+        "answer to what a gate can't tell: go or stop; ask: a person decides before traffic moves",
+        RELEASES,
+    )
+    way_back: Literal["", "blue", "stay", "redeploy", "retry"] = _parameter(
+        "", "which way back to take; empty takes the first that is open", [ROLLBACK]
+    )
+    release_to: str = _parameter(
+        "", "pipeline execution to go back to; empty takes the last good one", [ROLLBACK]
     )
     window: str = _parameter(
         "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS

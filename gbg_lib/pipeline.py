@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,8 @@ from gbg_lib.waiting import rounds, wait_until
 
 OVER = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
 TRIGGER_SECONDS = 120
+MOST_REASON = 200
+ROLLBACK_TARGET = "rollbackTargetPipelineExecutionId"
 SOURCE = "Source"
 """the action that takes the commit"""
 
@@ -28,6 +30,8 @@ class Execution:
     message: str
     trigger: str
     started: datetime
+    rolls_back_to: str = ""
+    """the execution whose stage this one only runs again; empty for a whole release"""
 
     @property
     def over(self) -> bool:
@@ -58,6 +62,13 @@ class Action:
         return max((end - self.started).total_seconds(), 0.0)
 
 
+Beside = Callable[[list[Action]], list[Action]]
+
+
+def nothing_beside(actions: list[Action]) -> list[Action]:
+    return []
+
+
 class Pipeline:
     def __init__(self, aws: Aws, name: str) -> None:
         self.aws = aws
@@ -69,6 +80,17 @@ class Pipeline:
         asked = {"sourceRevisions": [source]} if commit else {}
         answer = self.aws.call("codepipeline", "start_pipeline_execution", name=self.name, **asked)
         return str(answer["pipelineExecutionId"])
+
+    def stop(self, execution_id: str, reason: str) -> None:
+        """After the action that is going on, which ends by itself."""
+        self.aws.call(
+            "codepipeline",
+            "stop_pipeline_execution",
+            pipelineName=self.name,
+            pipelineExecutionId=execution_id,
+            abandon=False,
+            reason=reason[:MOST_REASON],
+        )
 
     def executions(self) -> list[Execution]:
         """Newest first, at most the last 100."""
@@ -106,6 +128,7 @@ class Pipeline:
             revision.get("revisionSummary", ""),
             "",
             revision.get("created", datetime.now(UTC)),
+            found.get("rollbackMetadata", {}).get(ROLLBACK_TARGET, ""),
         )
 
     def execution_for(self, commit: str) -> Execution:
@@ -135,8 +158,13 @@ class Pipeline:
         newest = {(action.stage, action.name): action for action in tries}
         return sorted(newest.values(), key=lambda action: action.started)
 
-    def follow(self, execution_id: str, *, limit_seconds: float) -> Iterator[list[Action]]:
-        """All actions each time one of them changed; ends when the execution is over. Raises TimedOut."""
+    def follow(
+        self, execution_id: str, *, limit_seconds: float, beside: Beside = nothing_beside
+    ) -> Iterator[list[Action]]:
+        """All actions each time one of them changed; ends when the execution is over. Raises TimedOut.
+
+        `beside` is called each time they were looked at; what it returns is shown with them.
+        """
         before: list[tuple[str, str, str]] = []
         for _ in rounds(
             self.aws,
@@ -146,6 +174,7 @@ class Pipeline:
         ):
             over = self.execution(execution_id).over
             actions = self.actions(execution_id)
+            actions += beside(actions)
             now = [(action.id, action.status, action.summary) for action in actions]
             if now != before or over:
                 before = now
@@ -163,6 +192,7 @@ def _execution(item: Mapping[str, Any]) -> Execution:
         message=revision.get("revisionSummary", ""),
         trigger=item.get("trigger", {}).get("triggerType", ""),
         started=item["startTime"],
+        rolls_back_to=item.get("rollbackMetadata", {}).get(ROLLBACK_TARGET, ""),
     )
 
 

@@ -16,7 +16,7 @@ from gbg_lib.diagnosis import DEPLOY as DEPLOY
 from gbg_lib.diagnosis import SOURCE as SOURCE
 from gbg_lib.diagnosis import diagnose
 from gbg_lib.errors import ReleaseFailed
-from gbg_lib.pipeline import Action, Pipeline
+from gbg_lib.pipeline import Action, Execution, Pipeline
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Release:
     build_id: str
     deployment_id: str
     actions: tuple[Action, ...]
+    rolls_back_to: str = ""
+    """the execution whose application and image this one brought again"""
 
     @property
     def started(self) -> datetime | None:
@@ -47,13 +49,23 @@ class Release:
 
 def read_release(pipeline: Pipeline, execution_id: str) -> Release:
     """The release as AWS tells it now. Raises NotThere."""
-    execution = pipeline.execution(execution_id)
-    actions = pipeline.actions(execution_id)
+    return _release(pipeline, pipeline.execution(execution_id))
+
+
+def read_releases(pipeline: Pipeline, most: int) -> list[Release]:
+    """The newest ones, newest first."""
+    return [_release(pipeline, execution) for execution in pipeline.executions()[:most]]
+
+
+def _release(pipeline: Pipeline, execution: Execution) -> Release:
+    """A stage rollback brings the image of the execution that it goes back to, and bakes none itself."""
+    actions = pipeline.actions(execution.id)
     by_stage = {action.stage: action for action in actions}
-    bake = by_stage.get(BAKE)
+    baked = actions if not execution.rolls_back_to else pipeline.actions(execution.rolls_back_to)
+    bake = {action.stage: action for action in baked}.get(BAKE)
     outputs: Mapping[str, str] = bake.outputs if bake else {}
     return Release(
-        execution_id=execution_id,
+        execution_id=execution.id,
         status=execution.status,
         commit=execution.commit,
         message=execution.message,
@@ -63,6 +75,7 @@ def read_release(pipeline: Pipeline, execution_id: str) -> Release:
         build_id=by_stage[BUILD].external_id if BUILD in by_stage else "",
         deployment_id=by_stage[DEPLOY].external_id if DEPLOY in by_stage else "",
         actions=tuple(actions),
+        rolls_back_to=execution.rolls_back_to,
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 from gbg_lib import blueprint, journal
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
-from gbg_lib.errors import NotThere
+from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
+from gbg_lib.gates.before_bake import BeforeBake
+from gbg_lib.gates.gate import Judgement, Person, answering, judge, require_open
+from gbg_lib.gates.release_gates import ReleaseGates
 from gbg_lib.images import golden_images
 from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
 from gbg_lib.pipeline import Action, Pipeline
@@ -225,7 +228,38 @@ class PipelineStack(Step):
 
 
 class ReleaseRun(PipelineStack):
-    """Runbook 04: one release followed from push to terminated blue fleet."""
+    """Runbook 04: one release followed from push to terminated blue fleet, through its gates."""
+
+    def __init__(self, parameters: Parameters, aws: Aws | None = None, person: Person | None = None) -> None:
+        super().__init__(parameters, aws)
+        self.person = person or answering(parameters.decision)
+
+    def before_bake(self, execution_id: str = "") -> list[Judgement]:
+        """What the gates before the bake say, of a release to come or of one that has begun."""
+        stacks = (self.base_stack, self.pipeline_stack)
+        before = BeforeBake(self.aws, self.base, self.pipeline, stacks, execution_id)
+        return [judge(self.aws, gate) for gate in before.gates(self.parameters.gate_minutes * 60)]
+
+    def let_begin(self, execution_id: str) -> list[Judgement]:
+        """The gates before the bake, for a release that a push may have started already.
+
+        Raises GateRefused when one is shut and the image isn't baked yet; the release is stopped then.
+        """
+        judgements = self.before_bake(execution_id)
+        release = self.release(execution_id)
+        if release.status != "InProgress" or release.image:
+            return judgements
+        try:
+            return require_open(judgements, self.person)
+        except GateRefused as refusal:
+            self.pipeline.stop(execution_id, str(refusal.what))
+            raise
+
+    def begin(self, what: str, commit: str = "") -> str:
+        """A new execution's id. Raises GateRefused when a gate before the bake is shut, Locked."""
+        require_open(self.before_bake(), self.person)
+        self.hold(what)
+        return self.pipeline.start(commit)
 
     def choose(self) -> tuple[str, str]:
         """The execution to follow and why that one; starts the first when there is none. Raises Locked."""
@@ -233,20 +267,34 @@ class ReleaseRun(PipelineStack):
             return self.parameters.execution_id, "asked for by its id"
         executions = self.pipeline.executions()
         if not executions:
-            self.hold("the first release")
-            return self.pipeline.start(), "there was none, so one was started"
+            return self.begin("the first release"), "there was none, so one was started"
         newest = executions[0]
         if newest.over:
             return newest.id, f"the newest; it is over ({newest.status})"
         return newest.id, "the newest; it is going on"
 
     def follow(self, execution_id: str) -> Iterator[list[Action]]:
-        """All actions each time one changed. A lock that starting it took is let go at its end."""
-        limit = self.parameters.release_minutes * 60
+        """All actions each time one changed. A lock that starting it took is let go at its end.
+
+        Raises GateRefused, after the end, when a gate of the release stayed shut.
+        """
         try:
-            yield from self.pipeline.follow(execution_id, limit_seconds=limit)
+            yield from self.through_gates(execution_id)
         finally:
             self.let_go()
+
+    def through_gates(self, execution_id: str) -> Iterator[list[Action]]:
+        gates = self.gates(lambda: self.release(execution_id))
+        limit = self.parameters.release_minutes * 60
+        yield from self.pipeline.follow(execution_id, limit_seconds=limit, beside=gates.beside)
+        gates.finish()
+
+    def gates(self, release: Callable[[], Release]) -> ReleaseGates:
+        def wanted() -> dict[str, str]:
+            found = release()
+            return {"commit": found.commit, "image": found.image}
+
+        return ReleaseGates(self.aws, self.base, self.parameters, self.person, wanted)
 
     def seen(self) -> dict[str, str]:
         newest = next(iter(self.pipeline.executions()), None)

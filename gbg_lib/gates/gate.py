@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import AccessRefused, GateRefused, GbgError, TimedOut
-from gbg_lib.waiting import rounds
+from gbg_lib.errors import AccessRefused, GateRefused, GbgError
 
 Verdict = Literal["pass", "fail", "can't tell"]
 Answer = Literal["go", "stop"]
@@ -56,30 +55,45 @@ Person = Callable[[Judgement], Answer]
 """Asked what a gate can't tell. Raises GateRefused where nobody answers."""
 
 
+class Watch:
+    """One gate from its first look to its last word."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.final = False
+        self._begun = time.monotonic()
+
+    def look(self) -> Judgement:
+        """One look. `final` says whether it was the last: pass, fail, no right to look, or time is up."""
+        try:
+            finding = self.gate.look()
+        except AccessRefused as error:
+            self.final = True
+            finding = Finding("can't tell", f"{error.where}: {error.what}", error.try_this)
+        except GbgError as error:
+            finding = Finding("can't tell", f"{error.where}: {error.what}", error.try_this)
+        seconds = time.monotonic() - self._begun
+        if finding.verdict != "can't tell":
+            self.final = True
+        elif not self.final and seconds >= self.gate.limit_seconds:
+            self.final = True
+            found = f"{finding.found}; not known after {self.gate.limit_seconds:.0f} s"
+            finding = replace(finding, found=found)
+        gate = self.gate
+        return Judgement(gate.name, gate.condition, finding.verdict, finding.found, finding.try_this, seconds)
+
+
 def watch(aws: Aws, gate: Gate) -> Iterator[Judgement]:
-    """A judgement each time what is found changes; the last one is final: pass, fail, or time is up."""
-    begun = time.monotonic()
-    before: Finding | None = None
-    try:
-        for _ in rounds(aws, limit_seconds=gate.limit_seconds, what=gate.name, try_this=""):
-            try:
-                finding = gate.look()
-            except AccessRefused as error:
-                yield _judged(
-                    gate, Finding("can't tell", f"{error.where}: {error.what}", error.try_this), begun
-                )
-                return
-            except GbgError as error:
-                finding = Finding("can't tell", f"{error.where}: {error.what}", error.try_this)
-            if finding != before:
-                before = finding
-                yield _judged(gate, finding, begun)
-            if finding.verdict != "can't tell":
-                return
-    except TimedOut:
-        assert before is not None
-        found = f"{before.found}; not known after {gate.limit_seconds:.0f} s"
-        yield _judged(gate, replace(before, found=found), begun)
+    """A judgement each time what is found changes; the last one is final."""
+    watching, before = Watch(gate), ""
+    while True:
+        judgement = watching.look()
+        if judgement.found != before or watching.final:
+            before = judgement.found
+            yield judgement
+        if watching.final:
+            return
+        aws.pause()
 
 
 def judge(aws: Aws, gate: Gate) -> Judgement:
@@ -88,26 +102,30 @@ def judge(aws: Aws, gate: Gate) -> Judgement:
     return last
 
 
-def _judged(gate: Gate, finding: Finding, begun: float) -> Judgement:
-    seconds = time.monotonic() - begun
-    return Judgement(gate.name, gate.condition, finding.verdict, finding.found, finding.try_this, seconds)
+def require_open(
+    judgements: Iterable[Judgement], person: Person, *, always_ask: bool = False
+) -> list[Judgement]:
+    """The judgements, each a pass or a person's go. Raises GateRefused at the first that is neither.
+
+    With `always_ask` a pass needs a person's go as well.
+    """
+    return [_decided(judgement, person, always_ask) for judgement in judgements]
 
 
-def require_open(judgements: Iterable[Judgement], person: Person) -> list[Judgement]:
-    """The judgements, each a pass or a person's go. Raises GateRefused at the first that is neither."""
-    return [_decided(judgement, person) for judgement in judgements]
-
-
-def _decided(judgement: Judgement, person: Person) -> Judgement:
-    if judgement.open:
+def _decided(judgement: Judgement, person: Person, always_ask: bool) -> Judgement:
+    if judgement.open and not always_ask:
         return judgement
-    if judgement.verdict == "can't tell" and person(judgement) == "go":
+    if judgement.verdict != "fail" and person(judgement) == "go":
         return replace(judgement, verdict="pass", decided_by="a person")
     raise refused(judgement)
 
 
 def refused(judgement: Judgement) -> GateRefused:
-    said = {"fail": "is shut", "can't tell": "stays shut: it can't tell"}[judgement.verdict]
+    said = {
+        "pass": "stays shut: a person said stop",
+        "fail": "is shut",
+        "can't tell": "stays shut: it can't tell",
+    }[judgement.verdict]
     return GateRefused(
         f"gate {judgement.gate}",
         f"it {said}; it asks that {judgement.condition}; {judgement.found}",
@@ -125,8 +143,12 @@ def answering(decision: str) -> Person:
             return "stop"
         raise GateRefused(
             f"gate {judgement.gate}",
-            f"it can't tell whether {judgement.condition}: {judgement.found}",
+            f"{_asked(judgement)} {judgement.condition}: {judgement.found}",
             "look for yourself, then set decision to go or stop (headless: -p decision=go)",
         )
 
     return answer
+
+
+def _asked(judgement: Judgement) -> str:
+    return "a person is to say whether" if judgement.open else "it can't tell whether"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import GateRefused, NotThere
+from gbg_lib.gates import gate
 from gbg_lib.jobs.timed_release import Clock, utc_now
 from gbg_lib.jobs.window import require_open
 from gbg_lib.parameters import Parameters
@@ -63,8 +64,9 @@ class Rebake(ReleaseRun):
         return RebakePlan("rebake", reason, *serving, former, wanted, window, changed)
 
     def move(self, plan: RebakePlan) -> Iterator[StackEvent]:
-        """Bring Part 1 to the release; every other parameter of it stays."""
+        """Bring Part 1 to the release; every other parameter of it stays. Raises GateRefused, StackFailed."""
         if plan.stack is not None:
+            gate.require_open(self.before_bake(), self.person)
             self.hold(f"a rebake on {plan.wanted}")
             yield from self.stacks.apply(plan.stack)
 
@@ -72,8 +74,7 @@ class Rebake(ReleaseRun):
         """The execution to follow: a new one, or when nothing is to be done the one that serves."""
         if plan.action == "nothing":
             return plan.execution_id
-        self.hold(f"a rebake on {plan.wanted}")
-        return self.pipeline.start(plan.commit)
+        return self.begin(f"a rebake on {plan.wanted}", plan.commit)
 
     def _serving(self) -> tuple[str, str]:
         """Commit and execution of the last release. Raises NotThere, GateRefused."""

@@ -56,8 +56,7 @@ class TimedRelease(ReleaseRun):
         """The execution to follow. Raises Locked."""
         if plan.action != "start":
             return plan.execution_id
-        self.hold(f"a release of commit {plan.commit[:8]}")
-        return self.pipeline.start(plan.commit)
+        return self.begin(f"a release of commit {plan.commit[:8]}", plan.commit)
 
 
 def _decided(execution: Execution) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from gbg_lib.views.banner import banner
 from gbg_lib.views.drills import drills_table, tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
+from gbg_lib.views.gates import gates_table, person
 from gbg_lib.views.happened import what_happened
 from gbg_lib.views.live import show_release, show_stack
 from gbg_lib.views.predict import predict
@@ -38,6 +39,7 @@ from gbg_lib.views.tables import (
     plan_table,
     release_table,
 )
+from gbg_lib.views.ways import show_progress, ways_table
 
 __all__ = [
     "actions_table",
@@ -53,11 +55,13 @@ __all__ = [
     "failure_view",
     "fleets_table",
     "form",
+    "gates_table",
     "lifecycle_table",
     "missing_table",
     "notes_table",
     "outputs_table",
     "parameters_table",
+    "person",
     "plan_table",
     "predict",
     "rates_table",
@@ -66,6 +70,7 @@ __all__ = [
     "recorded_table",
     "release_table",
     "releases_table",
+    "show_progress",
     "show_release",
     "show_stack",
     "stages_picture",
@@ -74,5 +79,6 @@ __all__ = [
     "timeline_table",
     "times_table",
     "verified_table",
+    "ways_table",
     "what_happened",
 ]

@@ -134,12 +134,6 @@ class TestChoosingARelease:
         assert chosen == EXECUTION and words in why
         assert cloud.pipeline.started == 0
 
-    def test_the_first_is_started(self, cloud: Cloud) -> None:
-        cloud.pipeline.listed = False
-        chosen, why = ReleaseRun(Parameters(), cloud.connect()).choose()
-        assert chosen == EXECUTION and "started" in why
-        assert cloud.pipeline.started == 1
-
 
 class TestCheckingARelease:
     def test_a_good_one_passes(self, cloud: Cloud) -> None:

@@ -18,6 +18,7 @@ ORDER = (
     "test_second_release",
     "test_failures",
     "test_records",
+    "test_way_back",
     "test_side_by_side",
     "test_repair",
     "test_removal",

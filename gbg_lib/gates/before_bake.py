@@ -1,0 +1,101 @@
+"""Gates before the bake: nothing from a revoked image, beside another release, or into trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gbg_lib.aws import Aws
+from gbg_lib.consistency import releasable
+from gbg_lib.errors import NotThere
+from gbg_lib.gates.gate import Finding, Gate
+from gbg_lib.pipeline import Pipeline
+from gbg_lib.situation import Alarm, Situation, read_situation
+from gbg_lib.stacks import STABLE, Stacks
+
+REVOKED = "gbg:revoked"
+"""tag of an image that nothing may be made from; its value says why"""
+
+
+class BeforeBake:
+    """`base` holds Part 1's outputs; `own` is the execution that is judged, where it has begun already."""
+
+    def __init__(
+        self, aws: Aws, base: Mapping[str, str], pipeline: Pipeline, stacks: tuple[str, ...], own: str = ""
+    ) -> None:
+        self.aws = aws
+        self.base = base
+        self.pipeline = pipeline
+        self.stacks = stacks
+        self.own = own
+
+    def gates(self, limit_seconds: float) -> list[Gate]:
+        return [
+            Gate("source image", "the source AMI is there and not revoked", limit_seconds, self.source_image),
+            Gate("other releases", "no other release is going on", limit_seconds, self.other_releases),
+            Gate("alarms", "no alarm is firing", limit_seconds, self.alarms),
+            Gate("drift", "stacks and fleet are as a release needs them", limit_seconds, self.drift),
+        ]
+
+    def source_image(self) -> Finding:
+        name = self.base["SourceAmiParameterName"]
+        image = self.aws.call("ssm", "get_parameter", Name=name)["Parameter"]["Value"]
+        try:
+            [found] = self.aws.call("ec2", "describe_images", ImageIds=[image])["Images"]
+        except (NotThere, ValueError):
+            return Finding(
+                "fail", f"{name} names {image}, which is not there", f"put a living image into {name}"
+            )
+        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+        if REVOKED in tags:
+            return Finding("fail", f"{image} is revoked: {tags[REVOKED]}", f"put another image into {name}")
+        if found["State"] != "available":
+            return Finding("can't tell", f"{image} is {found['State']}", "wait until it is available")
+        return Finding("pass", f"{image} is available and not revoked")
+
+    def other_releases(self) -> Finding:
+        """An execution of the pipeline, or a deployment that no execution of ours has begun."""
+        others = [one for one in self.pipeline.executions() if not one.over and one.id != self.own]
+        if others:
+            return Finding(
+                "fail", f"release {others[0].id[:8]} is {others[0].status}", "wait for its end, or stop it"
+            )
+        deployment = self._situation().going_on
+        if deployment is not None and not self.own:
+            return Finding("fail", f"deployment {deployment.id} is {deployment.status}", "wait for its end")
+        return Finding("pass", "no other execution and no deployment is going on")
+
+    def alarms(self) -> Finding:
+        situation = self._situation()
+        watched = [alarm for alarm in situation.alarms if alarm.name in situation.group.alarms]
+        return of_alarms(watched)
+
+    def drift(self) -> Finding:
+        statuses = {stack: Stacks(self.aws).status_or_none(stack) for stack in self.stacks}
+        moving = [
+            f"{stack} is {status or 'not there'}"
+            for stack, status in statuses.items()
+            if status not in STABLE
+        ]
+        wrong = [
+            f"{check.name}: {check.found}" for check in releasable(self._situation()) if not check.passed
+        ]
+        if moving or wrong:
+            return Finding("fail", "; ".join(moving + wrong), "runbook 07 shows what differs and mends it")
+        return Finding("pass", "stacks, deployment group, launch template and alarms are as Part 1 made them")
+
+    def _situation(self) -> Situation:
+        return read_situation(self.aws, self.base)
+
+
+def of_alarms(watched: list[Alarm]) -> Finding:
+    firing = [alarm.name for alarm in watched if alarm.state == "ALARM"]
+    if firing:
+        return Finding(
+            "fail", f"firing: {', '.join(firing)}", "look at what it measures, and wait until it is OK"
+        )
+    unsure = [f"{alarm.name} is {alarm.state}" for alarm in watched if alarm.state != "OK"]
+    if unsure or not watched:
+        return Finding(
+            "can't tell", "; ".join(unsure) or "no alarm is watched", "wait for the alarm's figures"
+        )
+    return Finding("pass", f"{len(watched)} alarms are OK")
