@@ -69,7 +69,13 @@ def _event(aws: Aws, target: Target, event: LifecycleEvent) -> Setback:
 
 
 def _alarm(aws: Aws, info: Mapping[str, Any], machines: list[Target]) -> Setback:
-    names = [alarm["name"] for alarm in info.get("alarmConfiguration", {}).get("alarms", [])]
+    group = aws.call(
+        "codedeploy",
+        "get_deployment_group",
+        applicationName=info["applicationName"],
+        deploymentGroupName=info["deploymentGroupName"],
+    )["deploymentGroupInfo"]
+    names = [alarm["name"] for alarm in group.get("alarmConfiguration", {}).get("alarms", [])]
     message = info.get("errorInformation", {}).get("message", "")
     on = [name for name in names if name in message] or names
     found = aws.call("cloudwatch", "describe_alarms", AlarmNames=on)["MetricAlarms"]

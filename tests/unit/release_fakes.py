@@ -13,6 +13,7 @@ BEGIN = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 EXECUTION = "11111111-2222-3333-4444-555555555555"
 COMMIT = "5f2c9e4d1b7a8c3e6f0d2b4a9c8e7f6d5a4b3c2d"
 DEPLOYMENT = "d-ABCDEFGHI"
+OF = {"applicationName": "gbg-app", "deploymentGroupName": "gbg-fleet"}
 
 
 def at(seconds: float) -> datetime:
@@ -108,6 +109,7 @@ class FakeCodeDeploy:
         self, targets: list[tuple[str, str, list[dict[str, Any]]]], info: dict[str, Any] | None = None
     ) -> None:
         self.info = info or {}
+        self.alarms: list[str] = []
         self.others: dict[str, dict[str, Any]] = {}
         self.targets = {
             instance: {
@@ -124,7 +126,11 @@ class FakeCodeDeploy:
         found = self.others.get(asked, self.info if asked == DEPLOYMENT else None)
         if found is None:
             raise refusal("DeploymentDoesNotExistException", f"{asked} does not exist")
-        return {"deploymentInfo": {"deploymentId": asked, "status": "Failed", **found}}
+        return {"deploymentInfo": {"deploymentId": asked, "status": "Failed", **OF, **found}}
+
+    def get_deployment_group(self, **given: str) -> dict[str, Any]:
+        alarms = [{"name": name} for name in self.alarms]
+        return {"deploymentGroupInfo": {"alarmConfiguration": {"enabled": True, "alarms": alarms}}}
 
     def list_deployment_targets(self, **given: str) -> dict[str, Any]:
         return {"targetIds": list(self.targets)}

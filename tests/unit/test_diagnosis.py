@@ -169,6 +169,7 @@ def test_a_failed_build_shows_its_errors_rather_than_its_end() -> None:
 def deploy(info: dict[str, Any], *events: dict[str, Any], **services: Any) -> Diagnosis:
     codedeploy = FakeCodeDeploy([("i-0g", "GREEN", list(events))], info)
     codedeploy.others["d-BACK"] = {"status": "Succeeded"}
+    codedeploy.alarms = ["gbg-target-5xx", "gbg-elb-5xx"]
     return told(
         action("Deploy", 51, 60, "Failed", external=DEPLOYMENT, error="it failed"),
         codedeploy=codedeploy,
@@ -183,8 +184,7 @@ def test_a_rollback_is_told_with_its_outcome() -> None:
 
 def test_an_alarm_is_told_with_what_it_measured() -> None:
     error = {"code": "ALARM_ACTIVE", "message": "Activated alarms: <gbg-target-5xx>"}
-    alarms = {"alarms": [{"name": "gbg-target-5xx"}, {"name": "gbg-elb-5xx"}]}
-    found = deploy({"errorInformation": error, "alarmConfiguration": alarms}, cloudwatch=FakeAlarms())
+    found = deploy({"errorInformation": error}, cloudwatch=FakeAlarms())
     assert found.what.splitlines()[1:] == ["  alarm gbg-target-5xx: Errors; now ALARM", "    9 > 5"]
     assert "what the alarm measured" in found.try_this
 

@@ -292,7 +292,7 @@ ROWS = (
         (
             "HEALTH_CONSTRAINTS",
             rf"{MACHINE} \(Green\), \w+, no script: ",
-            "the machine is terminated .*ended by arn:aws:iam::123456789012:user/operator",
+            "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
         ),
         "who ended the machine",
         deployment=TOO_FEW,
