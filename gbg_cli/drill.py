@@ -10,6 +10,7 @@ from gbg_cli.terminal import errors_shown, out
 from gbg_lib import faults
 from gbg_lib.checks import Check
 from gbg_lib.drills import DRILLS, Exercise
+from gbg_lib.drills.drill import draw, predictions
 from gbg_lib.parameters import Parameters, load_file
 
 
@@ -46,6 +47,8 @@ def drill(
             for one in DRILLS:
                 out.print(f"{one:28} {faults.CATALOGUE[one].what}")
             return
+        draw(DRILLS, name, seed)
+        predictions(answer or "")
         values = {**(load_file(file) if file else {}), "drill": name, "seed": seed}
         exercise = Exercise(Parameters(**values | ({"deployment": deployment} if deployment else {})))
         if hint:

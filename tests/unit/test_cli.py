@@ -71,6 +71,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["run", "--resume", "x"], "there is no run 'x'", "`gbg runs` lists them"),
         (["run", "1", "--resume", "x"], "it knows its runbooks by itself", "gbg run --resume x"),
         (["run", "9"], "there is no runbook '9'", "one of 00_welcome, 01_base_stack"),
+        (["drill", "hook-hnags"], "there is none called 'hook-hnags'", "hook-hangs"),
+        (["drill", "--answer", "stage=Bild"], "'stage=Bild' answers no question", "Source, BuildGoldenAMI"),
         (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 00_welcome"),
     ],
 )

@@ -29,6 +29,9 @@ DIFFER = {
         ("main is at ce5e41b8", "main is at 5f2c9e4d"),
         ("answers 200 with commit ce5e41b8", "answers 200 with commit 5f2c9e4d"),
     ],
+    "files of a commit": [("Back to the files of ce5e41b8", "Back to the files of 5f2c9e4d")],
+    "failed releases": [("release ce5e41b8: Build/Build failed", "release 5f2c9e4d: Build/Build failed")],
+    "build folders": [("/codebuild/output/src2427882014/src/a", "/codebuild/output/src1/src/a")],
     "load balancer arns": [
         (
             "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gbg/7a719e3f242fc524",
