@@ -52,7 +52,7 @@ def demo(assignments: tuple[str, ...]) -> None:
     with errors_shown():
         values = _values(assignments)
         prepare()
-        ensure_up()
+        running = ensure_up()
         for number in NUMBERS[:-1]:
             told.runs.append(_report(run_with_progress(find_runbook(RUNBOOKS, number), values)))
         told.runs.append(_report(_run_release(values)))
@@ -61,7 +61,7 @@ def demo(assignments: tuple[str, ...]) -> None:
         commit = _push_change(SeedRepository(Parameters(**values)))
         out.print(f"[bold]pushed[/bold] {commit.id[:8]} {commit.message}")
         told.releases.append(_watch(step, commit))
-    _summary(step, told, time.monotonic() - started)
+    _summary(step, told, running.page_url, time.monotonic() - started)
 
 
 def _values(assignments: tuple[str, ...]) -> dict[str, Any]:
@@ -120,13 +120,14 @@ def _watch(step: ReleaseRun, commit: Commit) -> Release:
     return release
 
 
-def _summary(step: ReleaseRun, told: Told, seconds: float) -> None:
+def _summary(step: ReleaseRun, told: Told, page: str, seconds: float) -> None:
     table = Table("release", "commit", "golden AMI", "seconds", title="Two releases", title_justify="left")
     for number, release in enumerate(told.releases, 1):
         table.add_row(str(number), release.commit[:8], release.image, f"{release.seconds:.0f}")
     out.print()
     out.print(table)
     out.print(f"site       {step.base['SiteUrl']}")
+    out.print(f"sandbox    {page}")
     out.print(f"notebooks  {shown(runs())}/ (.ipynb and .html):")
     for run in told.runs:
         out.print(f"           {shown(run.page)}")

@@ -39,6 +39,7 @@ def up(port: int, machines: str | None, scale: float) -> None:
         require_programs()
         running = Home(home()).up(port=port, kind=machines, scale=scale)
     out.print(f"sandbox up at {running.endpoint_url} ({running.machines} machines, process {running.pid})")
+    out.print(f"what happens in it:  {running.page_url}")
     out.print('for the aws command, boto3 and git:  eval "$(./gbg env)"')
 
 
@@ -81,6 +82,7 @@ def _unknown(found: Home, deployment: str) -> dict[str, Any]:
         "up": False,
         "deployment": deployment,
         "endpoint_url": None,
+        "page": None,
         "profile": PROFILE,
         "config_file": str(found.config_file),
         "credentials_file": str(found.credentials_file),
@@ -104,6 +106,7 @@ def _facts(found: Home, running: Running, deployment: str) -> dict[str, Any]:
     facts = _unknown(found, deployment) | {
         "up": True,
         "endpoint_url": running.endpoint_url,
+        "page": running.page_url,
         "stacks": {name: state for name, state in states.items() if state},
         "processes": _processes(running.pid),
     }
@@ -165,5 +168,5 @@ def ensure_up() -> Running:
     if running is None:
         require_programs()
         running = found.up()
-        err.print(f"sandbox up at {running.endpoint_url}")
+        err.print(f"sandbox up at {running.endpoint_url}; what happens in it: {running.page_url}")
     return running

@@ -23,6 +23,7 @@ from gbg_sandbox.gateway.server import Listener
 from gbg_sandbox.gateway.tls import Authority
 from gbg_sandbox.gateway.trail import Trail
 from gbg_sandbox.machines.interface import ENDPOINT_ADDRESS, Machines
+from gbg_sandbox.page.web import Page
 from gbg_sandbox.service import Principal, Service
 from gbg_sandbox.services import load_services
 
@@ -68,6 +69,7 @@ class Cloud:
         self.gateway = Gateway(self)
         self.clients = Clients(self)
         self.services: dict[str, Service] = load_services(self)
+        self.page = Page(self)
         self._listener = Listener.on_port(self.gateway, port)
         self.endpoint_url = f"http://127.0.0.1:{self._listener.port}"
         self._network_listeners: dict[str, list[Listener]] = {}

@@ -49,6 +49,11 @@ class Running:
     machines: str
     scale: float
 
+    @property
+    def page_url(self) -> str:
+        """Where a browser sees what happens in it."""
+        return self.endpoint_url.replace("127.0.0.1", "localhost") + "/"
+
 
 class Home:
     def __init__(self, folder: Path) -> None:

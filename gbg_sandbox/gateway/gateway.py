@@ -40,6 +40,8 @@ class Gateway:
         request_id = str(uuid.uuid4())
         try:
             if principal is None:
+                if self.cloud.page.wants(request):
+                    return self.cloud.page.answer(request)
                 route = self._route(request)
                 if route is not None:
                     return route.handler(request)

@@ -61,12 +61,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_status_tells_a_program_all_it_needs(home: Path) -> None:
     told = json.loads(gbg(home, "status", "--json").stdout)
     assert list(told) == [
-        *("up", "deployment", "endpoint_url", "profile", "config_file", "credentials_file"),
+        *("up", "deployment", "endpoint_url", "page", "profile", "config_file", "credentials_file"),
         *("site", "stacks", "pipeline", "processes"),
     ]
     running = Home(home).running()
     assert running is not None
     assert told["endpoint_url"] == running.endpoint_url
+    assert told["page"] == running.page_url
     assert told["profile"] == "gbg-sandbox"
     assert Path(told["config_file"]).read_text().startswith("[profile gbg-sandbox]")
     assert Path(told["credentials_file"]).stat().st_mode & 0o077 == 0

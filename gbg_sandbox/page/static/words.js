@@ -1,0 +1,66 @@
+// How states, times and names are said.
+import { h } from "./dom.js";
+
+const GOOD = /^(succeeded|success|healthy|running|inservice|ok|passed|available|active|ready|(create|update|import)_complete)$/i;
+const BAD = /fail|denied|timed ?out|timedout|fault|unhealthy|rollback|alarm|error|aborted/i;
+const BUSY = /progress|pending|initial|draining|terminating|shutting|stopping|queued|created|baking|submitted/i;
+const SIGNS = { good: "✓", bad: "✕", busy: "◐", calm: "○" };
+
+export function kind(status) {
+  if (GOOD.test(status)) return "good";
+  if (BAD.test(status)) return "bad";
+  return BUSY.test(status) ? "busy" : "calm";
+}
+
+/** A state with its sign: colour is never all that tells. */
+export const state = (status, text = plain(status)) =>
+  h("span", { class: `state ${kind(status)}` }, h("i", { "aria-hidden": "true" }, SIGNS[kind(status)]), " ", text);
+
+/** UPDATE_IN_PROGRESS, InProgress → in progress */
+export const plain = (status) =>
+  String(status).replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
+
+/** Where a column says what it is about: the sign to see, the word to hear. */
+export const sign = (status) =>
+  h("span", { class: `state ${kind(status)}`, title: plain(status) }, h("i", { "aria-hidden": "true" }, SIGNS[kind(status)]), h("span", { class: "unseen" }, plain(status)));
+
+export function seconds(count) {
+  if (!Number.isFinite(count)) return "";
+  const whole = Math.max(0, Math.round(count));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+export const between = (from, to) => (from ? seconds(((to ? Date.parse(to) : Date.now()) - Date.parse(from)) / 1000) : "");
+export const ago = (time) => (time ? `${between(time)} ago` : "");
+export const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hourCycle: "h23" }) : "");
+export const short = (id) => String(id ?? "").slice(0, 8);
+export const tail = (name) => String(name ?? "").split(/[:/]/).at(-1);
+
+export const table = (caption, heads, rows, key) =>
+  h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", {},
+      h("caption", { class: "unseen" }, caption),
+      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("tbody", {}, rows.map((cells) =>
+        h("tr", key ? { "data-key": key(cells) } : {}, cells.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell)))))));
+
+export const empty = (title, ...what) => h("section", { class: "empty" }, h("h2", {}, title), ...what);
+export const typed = (command) => h("code", { class: "typed" }, command);
+export const card = (title, attributes, ...content) => {
+  const id = `h-${attributes["data-key"] ?? title}`.replace(/[^\w-]/g, "-");
+  return h("section", { ...attributes, class: `card ${attributes.class ?? ""}`, "aria-labelledby": id }, h("h2", { id }, title), ...content);
+};
+export const facts = (pairs) =>
+  h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined)
+    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+
+/** One line for an event. */
+export function sentence(event) {
+  const d = event.detail;
+  const said = d.message ?? d.what ?? d["status-details"]?.status ?? d.state ?? d.Status ?? d.status ?? d["build-status"] ?? d["completed-phase"] ?? d.StatusCode ?? "";
+  const on = d["logical-resource-id"] ?? d.action ?? d.stage ?? d.pipeline ?? d.StepName ?? d.deploymentId ?? d["instance-id"] ?? d.instanceId
+    ?? d.EC2InstanceId ?? d.AutoScalingGroupName ?? d["project-name"] ?? d.alarmName ?? d.target ?? tail(event.resources[0] ?? "");
+  return [on, typeof said === "string" ? said : JSON.stringify(said)].filter(Boolean).join(": ");
+}

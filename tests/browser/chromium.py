@@ -1,0 +1,114 @@
+"""A real headless Chromium, driven through its DevTools protocol: what is visible, what the console says.
+
+https://chromedevtools.github.io/devtools-protocol/
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import websocket
+
+SECONDS = 60
+DESKTOP = (1280, 900)
+PHONE = (390, 844)
+
+
+class Chromium:
+    """One browser process with one tab."""
+
+    def __init__(self, program: str, profile: Path, quiet: tuple[str, ...]) -> None:
+        argv = [program, *quiet, "--remote-debugging-port=0", "--remote-allow-origins=*"]
+        self._process = subprocess.Popen(
+            [*argv, f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        port = self._port(profile / "DevToolsActivePort")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            page = next(one for one in json.load(answer) if one["type"] == "page")
+        self._socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=SECONDS)
+        self._numbers = itertools.count(1)
+        self.errors: list[str] = []
+        """what the console showed as an error, and exceptions that nobody caught"""
+        for domain in ("Page", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
+        self.look()
+
+    def _port(self, told: Path) -> str:
+        deadline = time.monotonic() + SECONDS
+        while not told.exists() or not told.read_text().strip():
+            assert self._process.poll() is None, "Chromium ended at once"
+            assert time.monotonic() < deadline, "Chromium tells no port"
+            time.sleep(0.05)
+        return told.read_text().splitlines()[0]
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(SECONDS)
+
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == number:
+                assert "error" not in message, f"{method}: {message['error']}"
+                return dict(message["result"])
+            self._note(message)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        params = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(params["exceptionDetails"]))
+        elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif message.get("method") == "Runtime.consoleAPICalled" and params["type"] == "error":
+            self.errors.append(json.dumps(params["args"]))
+
+    def look(self, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> None:
+        """As on a screen of this size, `scheme` light or dark."""
+        wide, high = size
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=wide,
+            height=high,
+            deviceScaleFactor=1,
+            mobile=wide < 600,
+        )
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def open(self, url: str) -> None:
+        self.send("Page.navigate", url=url)
+
+    def value(self, script: str) -> Any:
+        """What a JavaScript expression gives; a promise is waited for."""
+        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def text(self) -> str:
+        return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def until(self, true: str, seconds: float = SECONDS) -> None:
+        """Wait until a JavaScript expression is true; fails with what is visible."""
+        deadline = time.monotonic() + seconds
+        while not self.value(f"Boolean({true})"):
+            assert time.monotonic() < deadline, f"{true} never held; visible is:\n{self.text()}"
+            time.sleep(0.05)
+
+    def until_seen(self, text: str, seconds: float = SECONDS) -> None:
+        self.until(f"document.body && document.body.innerText.includes({json.dumps(text)})", seconds)
+
+    def keep(self, path: Path) -> None:
+        """A screenshot of what fits on the screen."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))

@@ -1,0 +1,158 @@
+"""The sandbox's page in a real Chromium: a first fleet, a hostile name, another origin, a phone, no mouse."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.aws import Aws, open_aws
+from gbg_lib.parameters import Parameters
+from gbg_sandbox.home import Home
+from tests.browser.chromium import DESKTOP, PHONE, Chromium
+from tests.browser.conftest import QUIET
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURES = ROOT / "build" / "sandbox-page"
+HOSTILE = "<img src=x onerror=document.body.remove()>\"'&amp;"
+WIDER = "document.documentElement.scrollWidth > innerWidth"
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """A browser with one tab."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    opened = Chromium(chromium, tmp_path_factory.mktemp("chromium"), QUIET)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(site: str) -> str:
+    """The page of the sandbox that `site` stands in."""
+    running = Home(Path(os.environ["GBG_HOME"])).running()
+    assert running is not None
+    return running.page_url
+
+
+@pytest.fixture
+def aws(site: str) -> Aws:
+    return open_aws(Parameters())
+
+
+def see(page: Chromium, address: str, view: str, heading: str) -> None:
+    page.open("about:blank")
+    page.open(f"{address}#/{view}")
+    page.until(f"document.querySelector('h1')?.textContent === '{heading}'")
+    page.until("document.querySelector('.live.on')")
+
+
+def test_the_overview_shows_a_site_that_serves(page: Chromium, address: str, site: str) -> None:
+    page.errors.clear()
+    see(page, address, "", "Overview")
+    page.until_seen(site)
+    page.until_seen("2 of 2 targets healthy")
+    page.keep(PICTURES / "overview.png")
+    page.value("document.querySelector('[data-do=visitors]').click()")
+    page.until_seen("requests a second")
+    page.until("document.querySelector('.traffic rect.blue')")
+    page.keep(PICTURES / "traffic.png")
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(
+    ("view", "heading", "seen"),
+    [
+        ("", "Overview", "healthy"),
+        ("stacks", "Stacks", "resources complete"),
+        ("machines", "Machines", "running"),
+        ("balancer", "Load balancer", "health check"),
+        ("pipeline", "Pipeline", "./gbg run 1 2 3"),
+        ("bakes", "Bakes", "./gbg run 4"),
+        ("deployments", "Deployments", "./gbg run 4"),
+        ("events", "Events", "CloudFormation"),
+        ("logs", "Logs", "/gbg/instances"),
+    ],
+)
+def test_every_view_shows_what_is_there_or_what_to_do(
+    page: Chromium, address: str, view: str, heading: str, seen: str
+) -> None:
+    page.errors.clear()
+    for size, scheme in ((DESKTOP, "dark"), (PHONE, "light")):
+        page.look(size, scheme)
+        see(page, address, view, heading)
+        page.until_seen(seen)
+        assert not page.value(WIDER), f"{view} scrolls sideways at {size}"
+        page.keep(PICTURES / f"{view or 'overview'}-{size[0]}-{scheme}.png")
+    page.look()
+    assert page.errors == []
+
+
+def test_a_machines_console_is_read_along(page: Chromium, address: str) -> None:
+    page.errors.clear()
+    see(page, address, "machines", "Machines")
+    page.until("document.querySelector('tbody a')")
+    page.value("document.querySelector('tbody a').click()")
+    page.until("document.querySelector('.links a')")
+    page.value("document.querySelector('.links a').click()")
+    page.until("document.querySelector('#text')?.textContent.includes('cloud-init')")
+    page.keep(PICTURES / "console.png")
+    assert page.errors == []
+
+
+def test_a_hostile_name_is_text(page: Chromium, address: str, aws: Aws) -> None:
+    page.errors.clear()
+    found = aws.call("ec2", "describe_instances")["Reservations"][0]["Instances"][0]["InstanceId"]
+    aws.call("ec2", "create_tags", Resources=[found], Tags=[{"Key": "Name", "Value": HOSTILE}])
+    see(page, address, f"machines/{found}", "Machines")
+    page.until_seen(HOSTILE)
+    assert page.value("document.querySelectorAll('main img').length") == 0
+    assert page.errors == []
+
+
+def test_an_event_shows_while_one_looks(page: Chromium, address: str, aws: Aws) -> None:
+    page.errors.clear()
+    see(page, address, "events", "Events")
+    entry = {"Source": "my.shop", "DetailType": "Order Placed", "Detail": '{"message": "two teapots"}'}
+    aws.call("events", "put_events", Entries=[entry])
+    page.until_seen("two teapots")
+    assert page.errors == []
+
+
+def test_another_origin_can_neither_read_nor_frame_it(page: Chromium, address: str, site: str) -> None:
+    page.open(site)
+    page.until("document.readyState === 'complete'")
+    read = "fetch({url!r}).then(() => 'read', () => 'refused')"
+    assert page.value(read.format(url=address + "_gbg/page/logs")) == "refused"
+    assert page.value(read.format(url=address)) == "refused"
+    page.value(f"document.body.append(Object.assign(document.createElement('iframe'), {{src: {address!r}}}))")
+    page.until(
+        "(() => { try { return !document.querySelector('iframe').contentDocument } catch { return true } })()"
+    )
+    rebound = address.replace("localhost", "127.0.0.1.nip.example")
+    page.open(rebound)
+    assert "Sandbox" not in page.text()
+
+
+def test_it_is_usable_without_a_mouse(page: Chromium, address: str) -> None:
+    see(page, address, "stacks", "Stacks")
+    page.until("document.querySelector('main table')")
+    assert page.value("document.querySelectorAll('h1').length") == 1
+    assert page.value("[...document.querySelectorAll('main table')].every(one => one.caption && one.tHead)")
+    assert page.value(
+        "[...document.querySelectorAll('a, button, input')]"
+        ".every(one => one.textContent || one.labels?.length)"
+    )
+    for key in ("keyDown", "keyUp"):
+        page.send("Input.dispatchKeyEvent", type=key, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    assert page.value("document.activeElement.className") == "skip"
+    assert page.value("document.querySelector('[aria-current=page]').textContent").startswith("Stacks")
