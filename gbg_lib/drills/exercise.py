@@ -75,7 +75,10 @@ class Exercise(ReleaseRun):
         faults.CATALOGUE[self.session.drill].strike(self, self.session.execution)
 
     def watch(self) -> Iterator[list[Action]]:
-        """Follow the release to its end, while the fault waits for its moment. Raises what that raised."""
+        """Follow the release to its end, while the fault waits for its moment. Raises what that raised.
+
+        Without the gates of runbook 04, which would act before the learner does.
+        """
         session = self.session
         failures: list[GbgError] = []
 
@@ -87,7 +90,11 @@ class Exercise(ReleaseRun):
 
         thread = threading.Thread(target=work, name="fault", daemon=True)
         thread.start()
-        yield from self.follow(session.execution)
+        limit = self.parameters.release_minutes * 60
+        try:
+            yield from self.pipeline.follow(session.execution, limit_seconds=limit)
+        finally:
+            self.let_go()
         thread.join(STRIKE_SECONDS)
         if failures:
             raise failures[0]

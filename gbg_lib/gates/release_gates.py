@@ -66,7 +66,7 @@ class ReleaseGates:
             self._before_traffic(found)
         elif found.termination_wait:
             self._after_traffic(found)
-        elif found.status == "InProgress":
+        elif found.status == "InProgress" and self.parameters.watch_minutes:
             self._visit(1)
 
     def finish(self) -> None:

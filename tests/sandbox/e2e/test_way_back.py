@@ -58,7 +58,9 @@ def recoloured(deployment: Deployment, colour: str) -> str:
 
 
 def waits(deployment: Deployment, ready: int, termination: int) -> None:
-    deployment.change(ready_wait_minutes=ready, termination_wait_minutes=termination)
+    deployment.change(
+        ready_wait_minutes=ready, termination_wait_minutes=termination, watch_minutes=3 if ready else 0
+    )
     exhaust(deployment.base.apply(deployment.base.plan()))
 
 

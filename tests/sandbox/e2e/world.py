@@ -41,7 +41,8 @@ class World:
         assert outliving(family) == set()
 
     def deployment(self, **parameters: Any) -> Deployment:
-        return Deployment(self.aws, Parameters(**parameters))
+        """Without the watch after traffic, whose own visits would be counted among the visitors'."""
+        return Deployment(self.aws, Parameters(**{"watch_minutes": 0} | parameters))
 
     def shell(self, script: str, *, cwd: Path | None = None, status: int = 0) -> str:
         """What a script tells in a shell after `eval "$(gbg env)"`. Fails unless it ends with `status`."""
