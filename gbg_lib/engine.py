@@ -241,7 +241,7 @@ def _file(output_path: str | None) -> whole_files.NotebookFile:
 
 
 def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: BaseException | None) -> None:
-    """The notebook tells how its run ended; also the one that papermill writes to its standard output."""
+    """The notebook tells how its run ended, and is left without secrets for what papermill does with it."""
     wish = watch.stop.wish
     status = (
         "interrupted" if wish else "failed" if error or notebook.nb.metadata.papermill.exception else "done"
@@ -261,6 +261,5 @@ def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: Ba
             wish.add_note("\n".join(one.sentence for one in watch.in_flight))
     notebook.cleanup_pbar()
     notebook.notebook_complete()
-    if not notebook.output_path:
-        masked = nbformat.from_dict(masking().value(notebook.nb))
-        notebook.nb.cells, notebook.nb.metadata = masked.cells, masked.metadata
+    masked = nbformat.from_dict(masking().value(notebook.nb))  # papermill shows its errors
+    notebook.nb.cells, notebook.nb.metadata = masked.cells, masked.metadata

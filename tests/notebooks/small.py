@@ -12,7 +12,7 @@ PARAMETERS = "#parameters\n"
 def write_notebook(path: Path, *cells: str) -> Path:
     """A cell that begins with `#` and a blank is text; one that begins with PARAMETERS is tagged so."""
     notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     )
     for number, text in enumerate(cells):
         if text.startswith("# "):

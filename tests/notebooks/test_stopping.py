@@ -28,7 +28,7 @@ DEAF = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 300
 
 
 class Running:
