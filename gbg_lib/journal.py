@@ -10,10 +10,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gbg_lib.exchange import Exchange
 from gbg_lib.secret_values import masking
+
+if TYPE_CHECKING:
+    from gbg_lib.exchange import Exchange
 
 VARIABLE = "GBG_JOURNAL"
 REQUEST, EVIDENCE, ERROR = "request", "evidence", "error"

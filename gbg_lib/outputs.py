@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError
+
+if TYPE_CHECKING:
+    from gbg_lib.aws import Aws
 
 SCHEME = "s3://"
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

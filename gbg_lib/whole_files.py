@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from gbg_lib.secret_values import masking
 
 
@@ -28,6 +26,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def notebook_text(notebook: Any) -> str:
     """A notebook as its file holds it, masked."""
+    import nbformat  # takes seconds, and a list of runs needs none of it
+
     return str(nbformat.v4.writes(nbformat.from_dict(masking().value(_joined(notebook))))) + "\n"
 
 
