@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from multiprocessing import current_process, forkserver, get_context
 
@@ -73,6 +75,13 @@ def _become_kernel(argv: list[str], environment: Mapping[str, str], folder: str)
     current_process().daemon = False  # a notebook may start processes
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
-    argv = [*argv, f"--IPKernelApp.parent_handle={os.getppid()}"]  # it ends when its parent does
+    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
     sys.argv = ["ipykernel_launcher", *argv]
     launch_new_instance(argv=argv)
+
+
+def _end_after(parent: int) -> None:
+    """A kernel whose runner was killed ends, too."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
