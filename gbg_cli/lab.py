@@ -39,7 +39,7 @@ def arguments(port: int, no_browser: bool) -> list[str]:
         f"--ServerApp.port={port}",
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
-        "--LabApp.news_url=",
+        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--ServerApp.open_browser=False"] if no_browser else []),
         *(["--allow-root"] if os.geteuid() == 0 else []),
