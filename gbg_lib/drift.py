@@ -19,6 +19,7 @@ from gbg_lib.waiting import wait_until
 
 FLEET, POLICY, TEMPLATE, GOLDEN_AMI = "BlueGroup", "CpuTarget", "LaunchTemplate", "GoldenAmi"
 """logical ids in Part 1"""
+CPU = "ASGAverageCPUUtilization"
 DETECTION_SECONDS = 600
 MOVED_BY_RELEASES = frozenset({(GOLDEN_AMI, "/Value")})
 Cause = Literal["a release", "outside"]
@@ -35,7 +36,7 @@ class Serving:
     desired: int
     maximum: int
     policies: tuple[str, ...]
-    """ARNs of its target tracking policies"""
+    """ARNs of those that keep its processors at a target: one at most, AWS takes no second"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def read_serving(aws: Aws, application: str, deployment_group: str) -> Serving:
         group["MinSize"],
         group["DesiredCapacity"],
         group["MaxSize"],
-        tuple(one["PolicyARN"] for one in policies if one["PolicyType"] == "TargetTrackingScaling"),
+        tuple(one["PolicyARN"] for one in policies if _follows_cpu(one)),
     )
 
 
@@ -209,6 +210,11 @@ def _made_by_codedeploy(name: str, path: str, kind: str) -> bool:
     """Green carries CodeDeploy's own tag, and scales; its template version is told with the fleet."""
     added = kind == "ADD" and path.startswith("/Tags/")
     return name == FLEET and (added or path == "/DesiredCapacity" or path.startswith("/LaunchTemplate/"))
+
+
+def _follows_cpu(policy: Mapping[str, Any]) -> bool:
+    tracked = policy.get("TargetTrackingConfiguration", {}).get("PredefinedMetricSpecification", {})
+    return bool(tracked.get("PredefinedMetricType") == CPU)
 
 
 def _group(aws: Aws, name: str) -> dict[str, Any] | None:

@@ -21,13 +21,14 @@ from gbg_lib.notify import addresses
 from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
-ROLLBACK, REPLAY, DRILLS = "05", "06", "08"
+ROLLBACK, REPLAY, REPAIR, DRILLS = "05", "06", "07", "08"
 REBAKE, TIMED_RELEASE, ARCHIVE = "rebake", "timed_release", "archive"
+DRIFT_REPORT = "drift_report"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/ that release"""
-CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, ROLLBACK, DRILLS, *JOBS, ARCHIVE)
+CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, ROLLBACK, REPAIR, DRILLS, *JOBS, ARCHIVE)
 """runbooks that change something, and the first"""
-EVERY = (*CHANGING, REPLAY)
+EVERY = (*CHANGING, REPLAY, DRIFT_REPORT)
 RELEASES = (RELEASE, ROLLBACK, *JOBS)
 """runbooks that bring a fleet into service"""
 RUNNER = "gbg run"
@@ -127,6 +128,10 @@ class Parameters(BaseModel):
     )
     release_to: str = _parameter(
         "", "pipeline execution to go back to; empty takes the last good one", [ROLLBACK]
+    )
+    sweep: bool = _parameter(False, "remove what failed runs have left behind", [REPAIR])
+    accepted_drift: Literal["none", "releases", "all"] = _parameter(
+        "releases", "what may differ, and be left behind, for a drift report to end well", [DRIFT_REPORT]
     )
     window: str = _parameter(
         "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS

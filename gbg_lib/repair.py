@@ -40,6 +40,7 @@ from gbg_lib.drift import (
 )
 from gbg_lib.errors import GateRefused
 from gbg_lib.gates.serving import healthy_targets
+from gbg_lib.orphans import Orphan, Scene, find_orphans, sweep
 from gbg_lib.pipeline import Pipeline
 from gbg_lib.stacks import STABLE, ResourceImport, StackEvent, StackPlan
 from gbg_lib.steps import TAKEN_OVER, Step
@@ -91,7 +92,7 @@ class Repair(Step):
         self._require_quiet()
         believed, serving = self.believed(), self.serving()
         stages = stages_of(believed, serving, self.stacks.status(self.base_stack))
-        policy = serving.policies[0] if len(serving.policies) == 1 else ""
+        policy = next(iter(serving.policies), "")
         facts = (serving.group, believed.group, serving.template_version, serving.image, policy)
         if not stages:
             return RepairPlan("nothing", _agreed(believed), (), *facts)
@@ -159,6 +160,43 @@ class Repair(Step):
             ]
         )
 
+    def scene(self) -> Scene:
+        """Where orphans are looked for."""
+        info = self.aws.call(
+            "codedeploy",
+            "get_deployment_group",
+            applicationName=self.base["ApplicationName"],
+            deploymentGroupName=self.base["DeploymentGroupName"],
+        )["deploymentGroupInfo"]
+        there = [one for one in (self.base_stack, self.pipeline_stack) if self.stacks.status_or_none(one)]
+        pipeline = self.pipeline()
+        return Scene(
+            self.aws,
+            self.parameters.deployment,
+            self.base["DeploymentGroupName"],
+            {group["name"]: group.get("hook", "") for group in info.get("autoScalingGroups", [])},
+            self.believed().group,
+            self.base["TargetGroupArn"],
+            self.base["LaunchTemplateId"],
+            {one.id: one.status for one in pipeline.executions()} if pipeline else {},
+            tuple(there),
+        )
+
+    def orphans(self) -> list[Orphan]:
+        return find_orphans(self.scene())
+
+    def sweep(self, orphans: list[Orphan]) -> list[str]:
+        """What is gone; nothing unless it was asked for. Raises GateRefused while a release is going on."""
+        if not self.parameters.sweep or not orphans:
+            return []
+        self._require_quiet()
+        return list(sweep(self.scene(), orphans))
+
+    def pipeline(self) -> Pipeline | None:
+        if self.stacks.status_or_none(self.pipeline_stack) is None:
+            return None
+        return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
+
     def _require_quiet(self) -> None:
         """Raises GateRefused while anything is on its way that moves fleets or the stack."""
         status = self.stacks.status(self.base_stack)
@@ -169,8 +207,7 @@ class Repair(Step):
                 "wait until it rests; a failed update is to be rolled back first",
             )
         going_on = [f"deployment {one}" for one in self._deployments()]
-        if self.stacks.status_or_none(self.pipeline_stack) is not None:
-            pipeline = Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
+        if pipeline := self.pipeline():
             going_on += [f"release {one.id[:8]}" for one in pipeline.executions() if not one.over]
         if going_on:
             raise GateRefused(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from gbg_lib.aws import Aws
@@ -194,7 +195,7 @@ class Stacks:
         yield from self._followed(stack, go_on, STABLE)
 
     def _followed(self, stack: str, begin: Callable[[], None], good: frozenset[str]) -> Iterator[StackEvent]:
-        seen = {event.id for event in self._events(stack)}
+        seen = {event.id for event in islice(self._events(stack), 1)}
         begin()
         failures: list[StackEvent] = []
         begun = False
@@ -205,7 +206,7 @@ class Stacks:
             try_this="the stack's events tell what it waits for",
         ):
             status = self.status(stack)
-            for event in reversed(self._events(stack)):
+            for event in reversed(list(self._events(stack, seen))):
                 if event.id not in seen:
                     seen.add(event.id)
                     begun = begun or event.logical_id == stack
@@ -309,10 +310,12 @@ class Stacks:
             return StackPlan(stack, "nothing", "it exists and equals template and parameters")
         raise StackFailed(f"stack {stack}", why, "mend the template or its parameters")
 
-    def _events(self, stack: str) -> list[StackEvent]:
-        found = self.aws.call("cloudformation", "describe_stack_events", StackName=stack)["StackEvents"]
-        return [
-            StackEvent(
+    def _events(self, stack: str, seen: Container[str] = ()) -> Iterator[StackEvent]:
+        """Newest first, down to the first that was seen; more than a page may happen between two looks."""
+        for item in self.aws.pages("cloudformation", "describe_stack_events", "StackEvents", StackName=stack):
+            if item["EventId"] in seen:
+                return
+            yield StackEvent(
                 item["EventId"],
                 item["Timestamp"],
                 item["LogicalResourceId"],
@@ -320,8 +323,6 @@ class Stacks:
                 item["ResourceStatus"],
                 item.get("ResourceStatusReason", ""),
             )
-            for item in found
-        ]
 
 
 def _change(change: Mapping[str, str]) -> ResourceChange:

@@ -4,6 +4,7 @@ Every view leaves a static form in a saved notebook.
 """
 
 from gbg_lib.views.banner import banner
+from gbg_lib.views.differences import drift_table, orphans_table, swept_table
 from gbg_lib.views.drills import drills_table, tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
@@ -48,6 +49,7 @@ __all__ = [
     "checks_table",
     "decisions_table",
     "differences_table",
+    "drift_table",
     "drills_table",
     "everything",
     "export",
@@ -59,6 +61,7 @@ __all__ = [
     "lifecycle_table",
     "missing_table",
     "notes_table",
+    "orphans_table",
     "outputs_table",
     "parameters_table",
     "person",
@@ -75,6 +78,7 @@ __all__ = [
     "show_stack",
     "stages_picture",
     "story_table",
+    "swept_table",
     "tasks_table",
     "timeline_table",
     "times_table",

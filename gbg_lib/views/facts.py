@@ -22,4 +22,6 @@ def _words(value: object) -> str:
     if isinstance(value, StackPlan):
         changed = ", ".join(change.logical_id for change in value.changes)
         return f"{value.stack}: {value.action} {changed}"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "-"
     return "-" if value in (None, "") else str(value)

@@ -64,8 +64,9 @@ class FakeFleet:
         assert len(given["VersionDescription"]) <= 255
         number = self.tokens.setdefault(given["ClientToken"], len(self.versions) + 1)
         if number > len(self.versions):
+            source = self.versions[int(given["SourceVersion"]) - 1]
             made = {"VersionNumber": number, "VersionDescription": given["VersionDescription"]}
-            self.versions.append(made | given["LaunchTemplateData"])
+            self.versions.append(source | made | given["LaunchTemplateData"])
         return {"LaunchTemplateVersion": self.versions[number - 1]}
 
     def image(self, group: str) -> str:

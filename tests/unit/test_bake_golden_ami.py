@@ -164,6 +164,26 @@ def test_after_a_release_the_green_group_is_the_one_to_pin(world: World) -> None
     assert world.fleet.pinned == {"CodeDeploy_gbg-fleet_d-1": "2", "gbg-blue": "1"}
 
 
+def release(world: World, number: int) -> dict[str, str]:
+    """One bake from its first delivery to its last."""
+    token = world.deliver(f"job-{number}")["continuationToken"]
+    world.end(token)
+    variables: dict[str, str] = world.deliver(f"job-{number}-2", token)["outputVariables"]
+    return variables
+
+
+def test_what_part_1_has_written_since_arrives_with_the_release(world: World) -> None:
+    release(world, 1)
+    release(world, 2)
+    assert world.fleet.pinned["gbg-blue"] == "3"
+    newer = {"VersionNumber": 4, "VersionDescription": "base page on the source AMI", "ImageId": "ami-source"}
+    world.fleet.versions.append({**newer, "InstanceType": "t3.large"})
+    variables = release(world, 3)
+    assert (variables["LaunchTemplateVersion"], variables["FormerLaunchTemplateVersion"]) == ("5", "3")
+    assert world.fleet.versions[4]["InstanceType"] == "t3.large"
+    assert world.fleet.image("gbg-blue") == variables["ImageId"]
+
+
 def test_the_image_is_its_own_bakes_when_two_bakes_run(world: World) -> None:
     mine = world.start()
     other = world.deliver("job-9")["continuationToken"]

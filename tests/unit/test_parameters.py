@@ -9,6 +9,7 @@ import pytest
 
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import (
+    DRIFT_REPORT,
     EVERY,
     JOBS,
     RUNNER,
@@ -80,7 +81,7 @@ def test_a_runbooks_parameters_cell_is_the_schemas(path: Path) -> None:
     assert [cell.source for cell in cells] == [parameters_cell(path.stem[:2])]
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", [*JOBS, DRIFT_REPORT])
 def test_a_jobs_parameters_cell_is_the_schemas(name: str) -> None:
     notebook = nbformat.read(ROOT / "runbooks" / "jobs" / f"{name}.ipynb", as_version=4)
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]

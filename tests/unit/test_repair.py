@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 from cfnlint.api import lint
 
 from gbg_lib.blueprint import template
-from gbg_lib.drift import UNFINISHED, Believed, Serving, dead_alarms, fleet_drift
-from gbg_lib.errors import GateRefused
+from gbg_lib.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
+from gbg_lib.errors import CheckFailed, GateRefused
+from gbg_lib.jobs.drift_report import DriftReport, Report
+from gbg_lib.orphans import Orphan
 from gbg_lib.parameters import Parameters
 from gbg_lib.repair import Repair, let_go, stages_of, with_fleet
+from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
 
 GREEN, DEAD = "CodeDeploy_gbg-fleet_d-2", "CodeDeploy_gbg-fleet_d-1"
@@ -145,7 +149,9 @@ class FakeAutoScaling:
 
     def describe_policies(self, **asked: str) -> dict[str, Any]:
         arn = ARN.format(asked["AutoScalingGroupName"])
-        return {"ScalingPolicies": [{"PolicyARN": arn, "PolicyType": "TargetTrackingScaling"}]}
+        tracked = {"PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}}
+        ours = {"PolicyARN": arn, "TargetTrackingConfiguration": {**tracked, "TargetValue": 60}}
+        return {"ScalingPolicies": [{"PolicyARN": f"{arn}-of-another"}, ours]}
 
 
 class FakeCodeDeploy:
@@ -252,6 +258,42 @@ def test_a_repair_does_not_begin_while_something_else_moves_the_fleet_or_the_sta
     world.stack.status = "UPDATE_IN_PROGRESS"
     with pytest.raises(GateRefused, match="it is in UPDATE_IN_PROGRESS"):
         world.repair.plan()
+
+
+MOVED = Drift("fleet", DEAD, GREEN, "a release", "the repair imports it")
+EDITED = Drift("Logs/RetentionInDays", "30", "1", "outside", "set it back")
+LEFT = Orphan("builder", "i-9", "bake b-1 (Failed)", "it is running though its bake is over")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "report", "said"),
+    [
+        ("releases", Report((MOVED,), ()), ""),
+        ("all", Report((MOVED, EDITED), (LEFT,)), ""),
+        ("none", Report((), ()), ""),
+        ("none", Report((MOVED,), ()), "check: moved by releases: fleet\n  try: run runbook 07"),
+        ("releases", Report((EDITED,), ()), "check: edits from outside: Logs/RetentionInDays\n  try: set"),
+        (
+            "releases",
+            Report((), (LEFT,)),
+            "check: left behind: builder i-9\n  try: run runbook 07 with sweep",
+        ),
+    ],
+)
+def test_a_drift_report_fails_for_what_is_not_accepted(accepted: Any, report: Report, said: str) -> None:
+    job = DriftReport(Parameters(accepted_drift=accepted), World().aws)
+    if not said:
+        assert all(check.passed for check in job.verdict(report))
+        return
+    with pytest.raises(CheckFailed, match=re.escape(said)):
+        job.verdict(report)
+
+
+def test_drift_and_orphans_are_tables_in_words() -> None:
+    assert list(drift_table([MOVED]).iloc[0]) == ["fleet", DEAD, GREEN, "a release", "the repair imports it"]
+    assert "bake b-1 (Failed)" in repr(orphans_table([LEFT]))
+    assert repr(drift_table([])).startswith("stack and live state agree")
+    assert repr(swept_table([], asked=False)).startswith("nothing was removed: sweep is not set")
 
 
 class FakeAlarms:

@@ -91,15 +91,19 @@ class Fleet:
     def pin(self, image: str, bake: str, release: str) -> dict[str, str]:
         """Write a template version with this image, once, and pin the group to it.
 
-        A second delivery of the same job finds the version that the first one wrote.
+        All but the image is as Part 1 last wrote it, so that what its stack says of launches arrives with a
+        release. A second delivery of the same job finds the version that the first one wrote.
         """
         group = self._group()
         name, template = group["AutoScalingGroupName"], group["LaunchTemplate"]["LaunchTemplateId"]
         current = group["LaunchTemplate"].get("Version", "none")
         if not current.isdecimal():
             raise BakeFailed(f"{name} is on version {current}; pin it to a numbered one")
-        version, made = self._written(template, bake) or self._write(
-            template, name, current, image, bake, release
+        versions = self._versions(template)
+        written = [(str(number), made) for number, made in versions.items() if made.get("bake") == bake]
+        source = str(max((number for number, made in versions.items() if not made), default=current))
+        version, made = (
+            written[0] if written else self._write(template, name, current, source, image, bake, release)
         )
         if made["group"] != name or current not in (made["former"], version):
             raise BakeFailed(
@@ -133,22 +137,24 @@ class Fleet:
             raise BakeFailed(f"{names[0]} is gone or has no launch template of its own")
         return dict(found[0])
 
-    def _written(self, template: str, bake: str) -> tuple[str, dict[str, str]] | None:
-        pages = self.ec2.get_paginator("describe_launch_template_versions")
-        for page in pages.paginate(LaunchTemplateId=template):
-            for version in page["LaunchTemplateVersions"]:
-                made = made_by(version.get("VersionDescription", ""))
-                if made.get("bake") == bake:
-                    return str(version["VersionNumber"]), made
-        return None
+    def _versions(self, template: str) -> dict[int, dict[str, str]]:
+        """A template's versions, and what a release wrote into each; empty for Part 1's own."""
+        pages = self.ec2.get_paginator("describe_launch_template_versions").paginate(
+            LaunchTemplateId=template
+        )
+        return {
+            version["VersionNumber"]: made_by(version.get("VersionDescription", ""))
+            for page in pages
+            for version in page["LaunchTemplateVersions"]
+        }
 
     def _write(
-        self, template: str, group: str, current: str, image: str, bake: str, release: str
+        self, template: str, group: str, current: str, source: str, image: str, bake: str, release: str
     ) -> tuple[str, dict[str, str]]:
         made = {"release": release, "bake": bake, "group": group, "former": current}
         answer = self.ec2.create_launch_template_version(
             LaunchTemplateId=template,
-            SourceVersion=current,
+            SourceVersion=source,
             ClientToken=bake,
             VersionDescription=json.dumps(made, separators=(",", ":")),
             LaunchTemplateData={"ImageId": image},

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from gbg_lib.drift import Drift
 from gbg_lib.errors import GateRefused, StackFailed
+from gbg_lib.orphans import Orphan, find_orphans, sweep
 from gbg_lib.repair import Repair
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
@@ -103,11 +107,29 @@ def test_the_next_updates_reach_the_fleet_and_nothing_else_of_it(mended: Deploym
     mended.base.check()
 
 
+def test_a_release_that_fails_leaves_an_image_that_the_template_still_names(mended: Deployment) -> None:
+    def break_it(folder: Path) -> None:
+        (folder / "src/main/java/release/Broken.java").write_text("class Broken {")
+
+    def mend_it(folder: Path) -> None:
+        (folder / "src/main/java/release/Broken.java").unlink()
+
+    failed = mended.follow(mended.release_of(mended.push(break_it, "Forget a brace").id))
+    assert (failed.status, bool(failed.image)) == ("Failed", True)
+    assert repair(mended).drift() == []
+    assert repair(mended).orphans() == []
+    mended.push(mend_it, "Add the brace")
+
+
 def test_a_repair_waits_for_a_release_that_is_going_on(mended: Deployment) -> None:
-    execution = mended.run.pipeline.start()
+    execution = mended.run.pipeline.executions()[0].id
     with pytest.raises(GateRefused, match=f"release {execution[:8]} is going on"):
         repair(mended).plan()
     mended.succeed(execution)
+    ids = [one["InstanceId"] for one in mended.group["Instances"]]
+    [found] = mended.aws.call("ec2", "describe_instances", InstanceIds=ids)["Reservations"]
+    types = {machine["InstanceType"] for machine in found["Instances"]}
+    assert types == {"t3.micro"}, "what the stack says of launches arrives with a release"
 
 
 def test_after_the_next_release_it_is_mended_again(mended: Deployment) -> None:
@@ -116,6 +138,68 @@ def test_after_the_next_release_it_is_mended_again(mended: Deployment) -> None:
     step.check()
     assert step.believed().group == group(mended)
     assert step.drift() == []
+
+
+def leave_behind(mended: Deployment) -> dict[str, str]:
+    """What runs leave that end in the wrong moment; kind → id."""
+    aws, template = mended.aws, mended.group["LaunchTemplate"]["LaunchTemplateId"]
+    dead = f"CodeDeploy_{mended.name}-fleet_d-LEFTBEHIND"
+    subnets = mended.group["VPCZoneIdentifier"]
+    aws.call(
+        "autoscaling",
+        "create_auto_scaling_group",
+        AutoScalingGroupName=dead,
+        LaunchTemplate={"LaunchTemplateId": template, "Version": mended.serving.template_version},
+        MinSize=0,
+        MaxSize=0,
+        VPCZoneIdentifier=subnets,
+    )
+    hook = "CodeDeploy-managed-automatic-launch-deployment-hook-of-another"
+    aws.call(
+        "autoscaling",
+        "put_lifecycle_hook",
+        LifecycleHookName=hook,
+        AutoScalingGroupName=group(mended),
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+    )
+    tags = {"gbg:deployment": mended.name, "gbg:bake": mended.serving.automation_id}
+    [builder] = aws.call(
+        "ec2",
+        "run_instances",
+        ImageId=mended.serving.image,
+        InstanceType="t3.micro",
+        SubnetId=subnets.split(",")[0],
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
+        ],
+    )["Instances"]
+    plan = mended.base.stacks.plan_change(mended.base.base_stack, {"TerminationWaitMinutes": "9"})
+    return {"builder": builder["InstanceId"], "group": dead, "hook": hook, "change set": plan.change_set}
+
+
+def test_what_failed_runs_left_is_told_with_the_run_and_goes_when_asked(mended: Deployment) -> None:
+    left = leave_behind(mended)
+    asked = Repair(mended.parameters.model_copy(update={"sweep": True}), mended.aws)
+    found: dict[str, Orphan] = {one.kind: one for one in asked.orphans()}
+    assert "change set" not in found, "somebody may be reading a plan as young as this"
+    later = replace(asked.scene(), now=lambda: datetime.now(UTC) + timedelta(hours=2))
+    found = {one.kind: one for one in find_orphans(later)}
+    failed = next(one for one in mended.run.pipeline.executions() if one.status == "Failed")
+    assert {kind: found[kind].id for kind in left} == left
+    assert found["builder"].left_by == f"bake {mended.serving.automation_id} (Success)"
+    assert found["group"].left_by == "deployment d-LEFTBEHIND (unknown)"
+    assert found["image"].left_by == found["template version"].left_by == f"release {failed.id[:8]} (Failed)"
+
+    serving, before = group(mended), mended.group["Instances"]
+    assert repair(mended).sweep(asked.orphans()) == [], "nothing goes that was not asked for"
+    assert asked.orphans()
+    gone = [*asked.sweep(asked.orphans()), *sweep(later, [found["change set"]])]
+    assert {one.rpartition(" ")[0] for one in gone} == {*left, "image", "template version"}
+    mended.until(lambda: find_orphans(later) == [], "what was swept")
+    assert (group(mended), mended.group["Instances"]) == (serving, before)
+    mended.run.check(mended.serving.execution_id)
 
 
 def test_the_stack_takes_its_fleet_with_it(mended: Deployment) -> None:

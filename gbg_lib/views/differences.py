@@ -1,0 +1,49 @@
+"""Drift and orphans as tables, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gbg_lib.drift import Drift
+from gbg_lib.orphans import Orphan
+from gbg_lib.views.table import Table, table
+
+LONG = 60
+"""characters from which on a value is cut: whole policies are in the stack's own drift page"""
+
+
+def drift_table(found: Iterable[Drift]) -> Table:
+    """A row a difference between the stack and what is there."""
+    rows = [
+        {
+            "what": one.what,
+            "the stack believes": _cut(one.believed),
+            "there is": _cut(one.live),
+            "because of": one.cause,
+            "mended by": one.mended_by,
+        }
+        for one in found
+    ]
+    title = "" if rows else "stack and live state agree"
+    return table(rows, ["what", "the stack believes", "there is", "because of", "mended by"], title)
+
+
+def orphans_table(found: Iterable[Orphan]) -> Table:
+    """A row a thing that a run left behind."""
+    rows = [
+        {"what": one.kind, "id": one.id, "left by": one.left_by, "nobody needs it, for": one.why}
+        for one in found
+    ]
+    title = "" if rows else "nothing was left behind"
+    return table(rows, ["what", "id", "left by", "nobody needs it, for"], title)
+
+
+def swept_table(gone: Iterable[str], *, asked: bool) -> Table:
+    """What a sweep removed, or why nothing was."""
+    rows = [{"removed": one} for one in gone]
+    title = "" if rows else "nothing was to be removed" if asked else "nothing was removed: sweep is not set"
+    return table(rows, ["removed"], title)
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONG else f"{value[:LONG]}…"
