@@ -16,7 +16,7 @@ from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib import outputs
-from gbg_lib.afterwards import Afterwards
+from gbg_lib.afterwards import OUTPUTS, Afterwards
 from gbg_lib.errors import DONE, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
 from gbg_lib.in_flight import InFlight
 from gbg_lib.parameters import checked, load_file, parse_assignments
@@ -185,7 +185,7 @@ def told(afterwards: Afterwards) -> Iterator[None]:
     finally:
         for failure in afterwards.failures:
             show_error(failure.where, failure.what, failure.try_this)
-    if afterwards.lost:
+    if any(failure.where == OUTPUTS for failure in afterwards.failures):
         sys.exit(FAILURE)
 
 

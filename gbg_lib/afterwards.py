@@ -23,6 +23,7 @@ from gbg_lib.parameters import Parameters
 
 FILE = "afterwards.json"
 DONE = "done"
+OUTPUTS = "outputs"
 
 
 @dataclass
@@ -32,32 +33,41 @@ class Afterwards:
     """where the folder goes, besides this machine"""
     failures: list[NotDelivered] = field(default_factory=list)
     """of the newest run"""
-    lost: bool = False
-    """whether its outputs are not where they were to go"""
 
     @cached_property
     def aws(self) -> Aws:
-        return open_aws(self.parameters)
+        """Keeping and telling is no change that a plan would have to be acknowledged for."""
+        return open_aws(self.parameters.model_copy(update={"acknowledged": True}))
 
     def __call__(self, folder: Path) -> None:
-        """For a run's folder with its result. Raises nothing of ours: `failures` has it."""
+        """For a run's folder with its result. Raises nothing of ours: `failures` has it.
+
+        A run that only explains is kept where it ran, and told to nobody.
+        """
         self.failures.clear()
+        if self.parameters.explain:
+            return
         result = json.loads((folder / RESULT).read_text())
         kept, problem = self._kept(folder)
         told = self._told(message(result, self.parameters, kept or f"{folder} ({problem})"))
         (folder / FILE).write_text(
             json.dumps({"kept": kept, "problem": problem, "told": [asdict(one) for one in told]}, indent=2)
         )
-        self.lost = bool(problem)
         if problem:
             self.failures.append(
-                NotDelivered("outputs", problem, f"the run is kept in {folder}; copy it by hand")
+                NotDelivered(OUTPUTS, problem, f"the run is kept in {folder}; copy it by hand")
             )
         for one in told:
             if not one.arrived:
                 self.failures.append(
                     NotDelivered(f"notification to {one.to}", one.what, f"the result is in {folder}")
                 )
+
+    def require_kept(self) -> None:
+        """That the newest run is where it was to go. Raises NotDelivered."""
+        for failure in self.failures:
+            if failure.where == OUTPUTS:
+                raise failure
 
     def _kept(self, folder: Path) -> tuple[str, str]:
         """Where it is, and what went wrong with that."""

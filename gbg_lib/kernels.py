@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing import current_process, forkserver, get_context
+from types import ModuleType
 
 LOADED = ["ipykernel.kernelapp", "ipykernel.ipkernel", "gbg_lib.steps", "gbg_lib.views"]
 BACKEND = "module://matplotlib_inline.backend_inline"
@@ -35,7 +37,8 @@ class ForkedKernel:
     def __init__(self, argv: list[str], environment: Mapping[str, str], folder: str) -> None:
         prepare()
         self._process = _context.Process(target=_become_kernel, args=(argv, environment, folder), daemon=True)
-        self._process.start()
+        with _hidden_main():
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -57,6 +60,20 @@ class ForkedKernel:
 
     def kill(self) -> None:
         self._process.kill()
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """multiprocessing runs the main module again in its child; a kernel needs nothing of it.
+
+    Inside a scheduler's worker that module is the scheduler, which refuses to be started there.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def forkable(argv: list[str]) -> bool:

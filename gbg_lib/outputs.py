@@ -30,6 +30,9 @@ class Bucket:
     def key(self, *parts: str) -> str:
         return "/".join(part for part in (self.prefix, *parts) if part)
 
+    def below(self, folder: str) -> Bucket:
+        return Bucket(self.name, self.key(folder))
+
     def address(self, *parts: str) -> str:
         return f"{SCHEME}{self.name}/{self.key(*parts)}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gbg_lib.afterwards import FILE, Afterwards
+from gbg_lib.errors import NotDelivered
 from gbg_lib.outputs import Bucket
 from gbg_lib.parameters import Parameters
 from gbg_sandbox.cloud import Cloud
@@ -85,7 +86,8 @@ def test_outputs_that_did_not_arrive_are_told_to_people_too(cloud: Cloud, folder
     with chat() as room:
         after = afterwards(cloud, Bucket("nowhere", "x"), notify=room.url)
         after(folder)
-    assert after.lost
+    with pytest.raises(NotDelivered):
+        after.require_kept()
     assert "not in s3://nowhere/x" in room.said[0]["text"]
     assert str(folder) in room.said[0]["text"]
     assert after.failures[0].where == "outputs"
@@ -98,7 +100,7 @@ def test_a_message_that_did_not_arrive_is_told_and_loses_no_output(cloud: Cloud,
         cloud, Bucket("kept", ""), notify="arn:aws:sns:us-east-1:123456789012:gone,ssm:/not/there"
     )
     after(folder)
-    assert not after.lost
+    after.require_kept()
     assert [failure.where for failure in after.failures] == [
         "notification to arn:aws:sns:us-east-1:123456789012:gone",
         "notification to ssm:/not/there",
@@ -126,3 +128,11 @@ def test_who_wants_to_hear_of_failures_hears_of_nothing_else(
     with chat() as room:
         afterwards(cloud, notify=room.url, notify_on="failure")(folder)
     assert len(room.said) == heard
+
+
+def test_a_run_that_only_explains_is_told_to_nobody(cloud: Cloud, folder: Path) -> None:
+    with chat() as room:
+        after = afterwards(cloud, Bucket("nowhere", ""), notify=room.url, explain=True)
+        after(folder)
+    assert not after.failures
+    assert not room.said

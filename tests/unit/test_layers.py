@@ -21,6 +21,7 @@ FORBIDDEN = [
 ]
 ONLY_IN = [
     ("boto3", "gbg_lib", {"gbg_lib/aws.py"}),
+    ("airflow", "gbg_lib", {"gbg_lib/scheduling/airflow"}),
     ("rich", "gbg_lib", set()),
     ("click", "gbg_lib", set()),
     ("IPython", "gbg_lib", {"gbg_lib/views"}),

@@ -1,0 +1,37 @@
+"""Many environments and a runbook that is quick: it asks AWS who it is and leaves a mark of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.notebooks.small import PARAMETERS, write_notebook
+
+OPENED = """\
+from gbg_lib.aws import open_aws
+from gbg_lib.parameters import Parameters
+
+parameters = Parameters.from_cell(globals())
+aws = open_aws(parameters)"""
+MARKED = """\
+aws.call(
+    "ssm", "put_parameter", Name=f"/marks/{parameters.deployment}", Value=aws.account(), Type="String"
+)"""
+
+
+def light_runbook(folder: Path) -> Path:
+    return write_notebook(
+        folder / "light.ipynb",
+        PARAMETERS + 'cloud = "sandbox"\ndeployment = "gbg"\nacknowledged = False',
+        "# Mark",
+        OPENED,
+        MARKED,
+    )
+
+
+def write_environments(folder: Path, count: int) -> Path:
+    """A folder of parameters files, shop-00 and on."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        file = folder / f"shop-{number:02}.yaml"
+        file.write_text(f"cloud: sandbox\ndeployment: {file.stem}\n")
+    return folder
