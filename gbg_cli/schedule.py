@@ -1,19 +1,22 @@
-"""`gbg schedule`: a runbook that runs by itself, as a cron line or a systemd timer."""
+"""`gbg schedule`: a runbook that runs by itself, as a cron line, a systemd timer, or inside AWS."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gbg_cli.places import ROOT, RUNBOOKS, bucket, runs
-from gbg_cli.terminal import FAILURE, errors_shown, out, show_error
+from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
+from gbg_lib.aws import open_aws
 from gbg_lib.errors import MisuseError
-from gbg_lib.parameters import load_file
+from gbg_lib.parameters import checked, load_file
 from gbg_lib.runner import find_runbook
-from gbg_lib.scheduling import crontab, hours, systemd
+from gbg_lib.scheduling import crontab, hours, inside_aws, systemd
 from gbg_lib.scheduling.scheduled import PATH, Scheduled
 
 TAKEN = ("GBG_HOME", "GBG_CACHE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
@@ -29,13 +32,20 @@ TAKEN = ("GBG_HOME", "GBG_CACHE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FIL
 @click.option(
     "--as",
     "kind",
-    type=click.Choice(["cron", "systemd"]),
+    type=click.Choice(["cron", "systemd", "aws"]),
     default="systemd",
     show_default=True,
     help="For which scheduler.",
 )
 @click.option("--name", default="", help="Name of the schedule; by default the parameters file's.")
 @click.option("--catch-up", is_flag=True, help="Make good an hour at which the machine was off (systemd).")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="ARN",
+    help="Managed policy with what the runbook may do; may be repeated (aws).",
+)
 @click.option("--install", is_flag=True, help="Put it in place; by default it is only printed.")
 @click.option("--remove", is_flag=True, help="Take the schedule of this name away.")
 def schedule(
@@ -45,6 +55,7 @@ def schedule(
     kind: str,
     name: str,
     catch_up: bool,
+    policies: tuple[str, ...],
     install: bool,
     remove: bool,
 ) -> None:
@@ -52,18 +63,27 @@ def schedule(
     with errors_shown():
         path = find_runbook(RUNBOOKS, runbook)
         called = name or (file.stem if file else path.stem).replace("_", "-")
-        if remove:
+        if remove and kind != "aws":
             _remove(called, kind)
+            return
+        if remove:
+            _remove_from_aws(called, file)
             return
         if file is None or at is None:
             raise MisuseError(
                 "schedule", "it needs a parameters file and an hour", "-f FILE --at 'daily 03:30'"
             )
         when = hours.parse(at)
-        load_file(file)
+        values = load_file(file)
+        if kind != "aws" and values.get("cloud") == "aws" and not values.get("acknowledged"):
+            raise MisuseError(
+                str(file), "nobody can acknowledge a scheduled run's plan", "say acknowledged: true in it"
+            )
         job = _job(called, runbook, file)
         if kind == "cron":
             _cron(job, when, install=install)
+        elif kind == "aws":
+            _aws(inside_aws.Job.at(called, path, values, when, policies), install=install)
         else:
             _systemd(job, when, catch_up=catch_up, install=install)
 
@@ -97,6 +117,34 @@ def _systemd(job: Scheduled, when: hours.Hours, *, catch_up: bool, install: bool
     if install:
         for path in systemd.install(job, when, catch_up=catch_up):
             out.print(f"written: {path}")
+
+
+def _aws(job: inside_aws.Job, *, install: bool) -> None:
+    stacks = _stacks(job.values)
+    plan = stacks.plan(job)
+    click.echo(f"stack {plan.stack.stack}: {plan.stack.action} ({plan.stack.reason})")
+    for change in plan.stack.changes:
+        click.echo(f"  {change.action.lower()} {change.type} {change.logical_id}")
+    click.echo(
+        f"it starts at {job.expression} {job.zone}; source: {len(plan.source) / 1e6:.0f} MB as {plan.key}"
+    )
+    if not install:
+        stacks.stacks.discard(plan.stack)
+        return
+    for event in stacks.apply(plan):
+        err.print(f"{event.logical_id} {event.status}")
+    told = stacks.stacks.outputs(job.stack)
+    out.print(f"runs go to s3://{told['BucketName']}/runs, news to {told['TopicArn']}")
+    out.print(f"to undo: gbg schedule {job.runbook.stem} --name {job.name} --as aws --remove")
+
+
+def _remove_from_aws(name: str, file: Path | None) -> None:
+    kept = _stacks(load_file(file) if file else {}).remove(name)
+    out.print(f"schedule {name} is gone; its runs stay at {kept}")
+
+
+def _stacks(values: Mapping[str, Any]) -> inside_aws.JobStacks:
+    return inside_aws.JobStacks(open_aws(checked(values, "parameters")))
 
 
 def _remove(name: str, kind: str) -> None:

@@ -24,13 +24,13 @@ BODY_LIMIT = 51_200
 INCLUDE = re.compile(r"^( *)# include: (\S+)$", re.MULTILINE)
 
 
-def template(part: int) -> str:
-    """The CloudFormation template of part 1 or 3 as it is given to AWS: compact JSON, functions put in.
+def template(part: int | str) -> str:
+    """The CloudFormation template of part 1 or 3, or of `jobs`: compact JSON as AWS gets it, functions in it.
 
     JSON because the body has a limit, and a fifth of the YAML is indentation.
     Raises FileNotFoundError for a part without a template, yaml.YAMLError for a broken one.
     """
-    folder = BLUEPRINT / f"part{part}"
+    folder = BLUEPRINT / (f"part{part}" if isinstance(part, int) else part)
 
     def included(match: re.Match[str]) -> str:
         indent, name = match.groups()

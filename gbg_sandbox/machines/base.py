@@ -47,6 +47,11 @@ NOT_IN_PYTHON = (
     "test", "tests", "*/test", "*/tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip",
     "site-packages", "dist-packages", "config-*", "pydoc_data", "lib-dynload/_test*", "lib-dynload/_tkinter*",
 )  # fmt: skip
+SYSTEM_LIBRARIES = (
+    *("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"),
+    *("librt.so.1", "libpthread.so.0", "libdl.so.2", "libutil.so.1", "libm.so.6"),
+    *("libgcc_s.so.1", "libstdc++.so.6"),
+)
 HOST_TRUST = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -134,7 +139,7 @@ def _build_base(root: Path) -> None:
     closure.add_programs(root, program_names()[0])
     (root / "usr/bin/sh").symlink_to("bash")
     _add_python(root)
-    _add_resolver(root)
+    _add_system_libraries(root)
     closure.add_libraries(root)
     _add_data(root)
     _add_trust(root)
@@ -154,14 +159,14 @@ def _add_python(root: Path) -> None:
         (root / "usr/bin" / name).symlink_to(f"../lib/python/bin/{version}")
 
 
-def _add_resolver(root: Path) -> None:
-    """Before glibc 2.34 the name service's parts are libraries of their own, loaded by name."""
+def _add_system_libraries(root: Path) -> None:
+    """Those of glibc, libgcc and libstdc++ that only what is brought in asks for."""
     for directory in (
         f"/lib/{platform.machine()}-linux-gnu",
         "/lib64",
         f"/usr/lib/{platform.machine()}-linux-gnu",
     ):
-        for name in ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"):
+        for name in SYSTEM_LIBRARIES:
             source = Path(directory, name)
             target = root / "usr" / directory.removeprefix("/usr").lstrip("/") / name
             if source.exists() and not target.exists():

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
 
 JAVA_HOME = "/usr/lib/jvm/java-17-amazon-corretto"
+CA_BUNDLE = "/etc/pki/tls/certs/ca-bundle.crt"
+"""with the sandbox's own authority, which SDKs that bring a list of their own would not know"""
 MAVEN_OPTS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 PARAMETERS_A_CALL = 10
 
@@ -31,6 +33,7 @@ def given_by_codebuild(
     source = build.settings["source"]
     primary = next((one for one in build.inputs if not one.identifier), None)
     given = {
+        "AWS_CA_BUNDLE": CA_BUNDLE,
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": credentials_path,
         "AWS_DEFAULT_REGION": cloud.region,
         "AWS_REGION": cloud.region,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.codebuild.buildspec import BuildspecError
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""a container's `python3` is the interpreter that runs the sandbox"""
 IMAGES = {
     "x86_64": ("aws/codebuild/amazonlinux-x86_64-standard:5.0", "LINUX_CONTAINER"),
     "aarch64": ("aws/codebuild/amazonlinux-aarch64-standard:3.0", "ARM_CONTAINER"),
 }
-RUNTIMES: Mapping[str, tuple[str, ...]] = {"java": ("corretto17",)}
+RUNTIMES: Mapping[str, tuple[str, ...]] = {"java": ("corretto17",), "python": (PYTHON,)}
 
 
 def own_image() -> tuple[str, str]:
@@ -53,7 +56,10 @@ def check_runtimes(runtimes: Mapping[str, Any]) -> None:
 def curated() -> list[dict[str, Any]]:
     """ListCuratedEnvironmentImages: the one image that can be run here."""
     name, _ = own_image()
-    image = {"name": name, "description": "Amazon Linux 2023 look-alike with Maven and Corretto 17"}
+    image = {
+        "name": name,
+        "description": f"Amazon Linux 2023 look-alike: Maven, Corretto 17, Python {PYTHON}",
+    }
     return [
         {
             "platform": "AMAZON_LINUX",
