@@ -39,6 +39,7 @@ def calls(subject: Subject, found: Gathering) -> None:
     for event in islice(events, MOST_EVENTS):
         looked_at += 1
         text = event.pop("CloudTrailEvent", "{}")
+        event.pop("Resources", None)  # values without their names can't be masked; the event itself has both
         if (
             event["EventName"] in NOISE
             or event["EventSource"] in AGENTS

@@ -63,7 +63,8 @@ def test_a_good_release_tells_all_its_parts(deployment: Deployment, recorded: li
     machines = {one.data["side"] for one in archive.of("machine.event")}
     assert {side.upper() for side in machines} == {"BLUE", "GREEN"}
     assert "BUILD SUCCESS" in archive.text(archive.of("build")[0].file)
-    assert failure.first_failure(archive) is None
+    found = failure.first_failure(archive)
+    assert found is None or found.where.startswith("alarm "), found
 
 
 def test_it_takes_far_fewer_calls_than_pieces(recorded: list[Recorded]) -> None:
