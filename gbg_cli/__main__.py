@@ -16,6 +16,7 @@ COMMANDS = {
     "runs": "gbg_cli.runs",
     "record": "gbg_cli.record",
     "progress": "gbg_cli.progress",
+    "images": "gbg_cli.images",
     "schedule": "gbg_cli.schedule",
     "drill": "gbg_cli.drill",
     "down": "gbg_cli.sandbox",

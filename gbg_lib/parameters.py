@@ -21,12 +21,15 @@ from gbg_lib.notify import addresses
 from gbg_lib.secret_values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
-ROLLBACK, REPLAY, REPAIR, DRILLS = "05", "06", "07", "08"
-REBAKE, TIMED_RELEASE, ARCHIVE = "rebake", "timed_release", "archive"
+ROLLBACK, REPLAY, REPAIR, DRILLS, TEARDOWN = "05", "06", "07", "08", "09"
+REBAKE, TIMED_RELEASE, ARCHIVE, PRUNE_IMAGES = "rebake", "timed_release", "archive", "prune_images"
 DRIFT_REPORT = "drift_report"
 JOBS = (REBAKE, TIMED_RELEASE)
 """runbooks in runbooks/jobs/ that release"""
-CHANGING = (WELCOME, BASE, SEED, PIPELINE, RELEASE, ROLLBACK, REPAIR, DRILLS, *JOBS, ARCHIVE)
+CHANGING = (
+    *(WELCOME, BASE, SEED, PIPELINE, RELEASE, ROLLBACK, REPAIR, DRILLS, TEARDOWN),
+    *(*JOBS, ARCHIVE, PRUNE_IMAGES),
+)
 """runbooks that change something, and the first"""
 EVERY = (*CHANGING, REPLAY, DRIFT_REPORT)
 RELEASES = (RELEASE, ROLLBACK, *JOBS)
@@ -134,7 +137,9 @@ class Parameters(BaseModel):
         "releases", "what may differ, and be left behind, for a drift report to end well", [DRIFT_REPORT]
     )
     window: str = _parameter(
-        "", "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time", JOBS
+        "",
+        "when a job may start a release, `Mon-Thu 20:00-23:00 Europe/Berlin`; empty is any time",
+        JOBS,
     )
     record: str = _parameter(
         "example",
@@ -147,6 +152,15 @@ class Parameters(BaseModel):
         "Amazon Linux release to rebake on, also when it is not newer; empty takes the newest",
         [REBAKE],
         pattern=r"^(2023\.\d+\.\d{8})?$",
+    )
+    keep_images: int = _parameter(
+        5, "how many of the last good golden AMIs stay, whoever uses them", [PRUNE_IMAGES], ge=1, le=1000
+    )
+    confirm: str = _parameter(
+        "", "the deployment's name, typed, to remove it; empty only shows what would be removed", [TEARDOWN]
+    )
+    remove_records: bool = _parameter(
+        False, "remove the bucket with the records of releases, too", [TEARDOWN]
     )
     notify: str = _parameter(
         "",

@@ -10,6 +10,7 @@ from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
 from gbg_lib.views.gates import gates_table, person
 from gbg_lib.views.happened import what_happened
+from gbg_lib.views.images import images_table, packages_table, pruning_table, revocation_table
 from gbg_lib.views.live import show_release, show_stack
 from gbg_lib.views.predict import predict
 from gbg_lib.views.record_chart import record_chart
@@ -40,6 +41,13 @@ from gbg_lib.views.tables import (
     plan_table,
     release_table,
 )
+from gbg_lib.views.teardown import (
+    inventory_table,
+    removal_table,
+    show_teardown,
+    stacks_table,
+    strangers_table,
+)
 from gbg_lib.views.ways import show_progress, ways_table
 
 __all__ = [
@@ -58,26 +66,35 @@ __all__ = [
     "fleets_table",
     "form",
     "gates_table",
+    "images_table",
+    "inventory_table",
     "lifecycle_table",
     "missing_table",
     "notes_table",
     "orphans_table",
     "outputs_table",
+    "packages_table",
     "parameters_table",
     "person",
     "plan_table",
     "predict",
+    "pruning_table",
     "rates_table",
     "record_chart",
     "record_table",
     "recorded_table",
     "release_table",
     "releases_table",
+    "removal_table",
+    "revocation_table",
     "show_progress",
     "show_release",
     "show_stack",
+    "show_teardown",
+    "stacks_table",
     "stages_picture",
     "story_table",
+    "strangers_table",
     "swept_table",
     "tasks_table",
     "timeline_table",

@@ -31,6 +31,9 @@ def refusal(code: str, message: str) -> ClientError:
 class FakeSession:
     region_name = "us-east-1"
 
+    def get_partition_for_region(self, region: str) -> str:
+        return "aws"
+
     def __init__(self, services: Mapping[str, object]) -> None:
         self._services = services
 

@@ -70,7 +70,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (["run"], "no runbook is named", "`gbg run 1`"),
         (["run", "--resume", "x"], "there is no run 'x'", "`gbg runs` lists them"),
         (["run", "1", "--resume", "x"], "it knows its runbooks by itself", "gbg run --resume x"),
-        (["run", "9"], "there is no runbook '9'", "one of 00_welcome, 01_base_stack"),
+        (["run", "99"], "there is no runbook '99'", "one of 00_welcome, 01_base_stack"),
         (["drill", "hook-hnags"], "there is none called 'hook-hnags'", "hook-hangs"),
         (["drill", "--answer", "stage=Bild"], "'stage=Bild' answers no question", "Source, BuildGoldenAMI"),
         (["run", "1", "nothing.ipynb"], "there is no runbook 'nothing.ipynb'", "one of 00_welcome"),
@@ -169,7 +169,7 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(
 
 
 def test_without_a_terminal_there_are_no_colours_and_the_status_is_the_process_own(tmp_path: Path) -> None:
-    done = gbg(tmp_path / "home", "run", "9", TERM="xterm-256color")
+    done = gbg(tmp_path / "home", "run", "99", TERM="xterm-256color")
     assert done.returncode == MISUSE
-    assert done.stderr.startswith("runbook: there is no runbook '9'")
+    assert done.stderr.startswith("runbook: there is no runbook '99'")
     assert ESCAPE not in done.stderr

@@ -39,7 +39,10 @@ DIFFER = {
         ),
         ("loadbalancer/app/gbg/e6bc4b7876a1d7b9", "loadbalancer/app/gbg/0000111122223333"),
     ],
-    "physical names": [("role/gbg-base-BakeRole-pyvniBvBSPDb", "role/gbg-base-BakeRole-VlUv2Uf3urlY")],
+    "physical names": [
+        ("role/gbg-base-BakeRole-pyvniBvBSPDb", "role/gbg-base-BakeRole-VlUv2Uf3urlY"),
+        ("bucket gbg-base-records-zyfaceuk4wzu", "bucket gbg-base-records-0ina9mdm4pqk"),
+    ],
     "ports": [
         ("http://localhost:36603/", "http://localhost:4566/"),
         ("http://127.0.0.1:44543/v1", "http://127.0.0.1:80/v1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gbg_sandbox.credentials import Credential
-from gbg_sandbox.service import Call, Principal, Service, runs
+from gbg_sandbox.service import Call, Principal, Service, runs, stored
 
 OPERATOR = "operator"
 ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -39,7 +39,7 @@ class Iam(Service):
             *("SetDefaultPolicyVersion", "TagPolicy", "UntagPolicy", "ListPolicyTags"),
             *("CreateInstanceProfile", "GetInstanceProfile", "ListInstanceProfiles", "DeleteInstanceProfile"),
             *("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", "ListInstanceProfilesForRole"),
-            *("TagInstanceProfile", "UntagInstanceProfile", "ListInstanceProfileTags"),
+            *("TagInstanceProfile", "UntagInstanceProfile"),
             *("ListAccountAliases", "GetAccountSummary", "GetAccountAuthorizationDetails"),
         }
     )
@@ -59,6 +59,13 @@ class Iam(Service):
         user = params.get("UserName") or call.principal.user_name
         self.cloud.stored("iam").delete_access_key(UserName=user, AccessKeyId=params["AccessKeyId"])
         self.cloud.credentials.revoke(params["AccessKeyId"])
+
+    @stored
+    def list_instance_profile_tags(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """moto keeps them and has no operation to list them."""
+        name = params["InstanceProfileName"]
+        found = self.cloud.stored("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        return {"Tags": found.get("Tags", []), "IsTruncated": False}
 
     def operator(self) -> Credential:
         """The person at this machine: an administrator with keys of their own."""

@@ -1,0 +1,95 @@
+"""A teardown as tables: what there is and what it costs, what would be done, what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gbg_lib.prices import Prices
+from gbg_lib.teardown import Inventory, TeardownPlan
+from gbg_lib.teardown.kinds import Found
+from gbg_lib.teardown.removal import Told
+from gbg_lib.views.live import Live
+from gbg_lib.views.table import Table, table
+
+INVENTORY_COLUMNS = ["what", "count", "of them in no stack", "USD an hour", "USD a month"]
+NAMES = 3
+
+
+def inventory_table(inventory: Inventory, prices: Prices) -> Table:
+    """A row a kind of thing."""
+    outside = {(thing.kind, thing.id) for thing in inventory.outside}
+    kinds = dict.fromkeys(thing.kind for thing in inventory.things)
+    rows = []
+    for kind in sorted(kinds):
+        things = [thing for thing in inventory.things if thing.kind == kind]
+        alone = sum((thing.kind, thing.id) in outside for thing in things)
+        rows.append(
+            {"what": kind, "count": len(things), "of them in no stack": alone, **_money(things, prices)}
+        )
+    total = inventory.cost(prices)
+    title = f"{inventory.deployment}: {len(inventory.things)} things, {_usd(total.hour)} USD an hour, "
+    title += f"{_usd(total.month, 2)} a month as they stand ({prices.told})"
+    if unknown := prices.unknown(inventory.amounts):
+        title += f"; without a price: {', '.join(unknown)}"
+    return table(rows, INVENTORY_COLUMNS, title)
+
+
+def stacks_table(inventory: Inventory) -> Table:
+    rows = [
+        {"stack": stack.name, "status": stack.status, "resources": len(stack.resources), "why": stack.reason}
+        for stack in inventory.stacks
+    ]
+    return table(rows, ["stack", "status", "resources", "why"])
+
+
+def strangers_table(inventory: Inventory) -> Table:
+    """What is named like the deployment and is not its own by any tag or stack."""
+    rows = [{"what": thing.kind, "name": thing.name} for thing in inventory.strangers]
+    return table(rows, ["what", "name"], "Named alike, without the tag: not touched")
+
+
+def removal_table(plan: TeardownPlan) -> Table:
+    """What would be done, in its order."""
+    rows = [
+        {"step": number, "what": one.what, "count": one.count, "how": one.how, "which": _few(one.names)}
+        for number, one in enumerate(plan.removals, start=1)
+    ]
+    title = f"{plan.deployment}: {plan.action}, because {plan.reason}"
+    if plan.kept:
+        title += f"; kept: {', '.join(plan.kept)}"
+    if plan.refusals:
+        title += f"; refused as long as: {'; '.join(plan.refusals)}"
+    return table(rows, ["step", "what", "count", "how", "which"], title)
+
+
+def show_teardown(news: Iterable[Told]) -> None:
+    """A row a thing with its latest status, while things go."""
+    live = Live()
+    latest: dict[tuple[str, str], Told] = {}
+    for told in news:
+        latest[told.part, told.thing] = told
+        live.show(teardown_state(latest))
+    if not latest:
+        live.show(table([], ["part", "thing", "status"], "Nothing was removed."))
+
+
+def teardown_state(latest: Mapping[tuple[str, str], Told]) -> Table:
+    rows = [{"part": told.part, "thing": told.thing, "status": told.status} for told in latest.values()]
+    return table(rows, ["part", "thing", "status"])
+
+
+def _money(things: Iterable[Found], prices: Prices) -> dict[str, str]:
+    amounts = [amount for thing in things for amount in thing.amounts]
+    if not amounts:
+        return {"USD an hour": "", "USD a month": ""}
+    cost = prices.total(amounts)
+    return {"USD an hour": _usd(cost.hour), "USD a month": _usd(cost.month, 2)}
+
+
+def _usd(figure: float, digits: int = 4) -> str:
+    return f"{figure:.{digits}f}"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more

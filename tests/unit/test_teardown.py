@@ -1,0 +1,212 @@
+"""Teardown: the order, resuming after any interruption, refusals, and proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gbg_lib.errors import AwsError, CheckFailed, GateRefused
+from gbg_lib.parameters import Parameters
+from gbg_lib.teardown import Teardown
+from gbg_lib.teardown import removal as removal_module
+from tests.unit.account_fakes import Died, FakeAccount, FakeStack
+
+BAKE = "b0000000-0000-4000-8000-000000000001"
+GREEN = "CodeDeploy_gbg-fleet_d-ABC"
+
+
+@pytest.fixture
+def account() -> FakeAccount:
+    """After a release, with the next one on its way: a copied group, a builder, images, records."""
+    return FakeAccount(
+        stacks={
+            "gbg-pipeline": FakeStack(resources={"ArtifactBucket": "gbg-artifacts"}),
+            "gbg-base": FakeStack(resources={"BakeLogs": "/gbg/bake"}),
+        },
+        groups={GREEN: "gbg", "shop-blue": "shop"},
+        machines={"i-green": GREEN, "i-builder": ""},
+        images={"ami-1": "snap-1", "ami-2": "snap-2"},
+        buckets={"gbg-artifacts": ["revision.zip"], "gbg-base-records-x": ["record"], "photos": ["cat"]},
+        logs={"/gbg/bake", "/gbg/instances", "/shop/bake"},
+        untagged={"photos"},
+        going_on={"e-1": "release", BAKE: "bake"},
+    )
+
+
+ALL = [
+    "stop release e-1",
+    f"cancel bake {BAKE}",
+    "empty gbg-artifacts",
+    "delete stack gbg-pipeline",
+    f"delete group {GREEN}",
+    "terminate i-builder",
+    "delete stack gbg-base",
+    "deregister ami-1",
+    "deregister ami-2",
+    "delete log group /gbg/instances",
+]
+
+
+def teardown(account: FakeAccount, **given: object) -> Teardown:
+    return Teardown(Parameters(**{"confirm": "gbg", **given}), account.aws)  # type: ignore[arg-type]
+
+
+def run(account: FakeAccount, **given: object) -> Teardown:
+    step = teardown(account, **given)
+    for _ in step.apply(step.plan()):
+        pass
+    return step
+
+
+class TestOrder:
+    def test_what_starts_things_goes_first_and_what_stacks_leave_goes_last(
+        self, account: FakeAccount
+    ) -> None:
+        step = run(account)
+        assert account.done == ALL
+        assert [check.name for check in step.check()] == ["stacks", "what goes on", "tagged things"]
+
+    def test_other_peoples_things_and_records_stay(self, account: FakeAccount) -> None:
+        run(account)
+        assert account.groups == {"shop-blue": "shop"}
+        assert account.logs == {"/shop/bake"}
+        assert account.buckets == {"gbg-base-records-x": ["record"], "photos": ["cat"]}
+
+    def test_records_go_when_that_is_asked_for(self, account: FakeAccount) -> None:
+        step = run(account, remove_records=True)
+        assert account.buckets == {"photos": ["cat"]}
+        assert step.check()[-1].found == "none"
+
+    def test_the_plan_tells_all_of_it_and_what_stays(self, account: FakeAccount) -> None:
+        plan = teardown(account).plan()
+        assert [(one.what, one.count) for one in plan.removals] == [
+            ("what goes on", 2),
+            ("bucket content", 1),
+            ("stack", 1),
+            ("group", 1),
+            ("instance", 1),
+            ("stack", 1),
+            ("image", 2),
+            ("snapshot", 2),
+            ("log group", 1),
+        ]
+        assert plan.kept == ("bucket gbg-base-records-x",)
+        assert plan.saved.month == pytest.approx(2 * (0.0208 + 0.005) * 730 + 16 * 0.05)
+
+
+class TestDryRun:
+    def test_without_the_name_nothing_is_done_and_the_check_proves_it(self, account: FakeAccount) -> None:
+        step = run(account, confirm="")
+        assert account.done == []
+        [check] = step.check()
+        assert (check.name, check.passed) == ("dry run: nothing was removed", True)
+        account.logs.clear()
+        with pytest.raises(CheckFailed, match="things are there as before"):
+            step.check()
+
+    def test_another_name_is_refused(self, account: FakeAccount) -> None:
+        with pytest.raises(
+            GateRefused, match="confirm says 'shop', which is another name; nothing was removed"
+        ):
+            run(account, confirm="shop")
+        assert account.done == []
+
+
+class TestResuming:
+    @pytest.mark.parametrize("dies_at", range(len(ALL)))
+    def test_killed_before_any_change_the_next_run_ends_it(self, account: FakeAccount, dies_at: int) -> None:
+        account.dies_at = dies_at
+        with pytest.raises(Died):
+            run(account)
+        assert run(account).check()[-1].found == "none"
+        assert account.done == ALL
+
+    def test_again_there_is_nothing_to_do(self, account: FakeAccount) -> None:
+        run(account)
+        account.done.clear()
+        plan = teardown(account).plan()
+        assert (plan.action, plan.reason) == ("nothing", "nothing is left that carries its tag")
+        run(account)
+        assert account.done == []
+
+
+class TestStacks:
+    @pytest.mark.parametrize(
+        "status",
+        [
+            *("CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED"),
+            *(
+                "UPDATE_ROLLBACK_FAILED",
+                "UPDATE_ROLLBACK_COMPLETE",
+                "REVIEW_IN_PROGRESS",
+                "CREATE_IN_PROGRESS",
+            ),
+        ],
+    )
+    def test_goes_from_whatever_state_it_rests_in(self, account: FakeAccount, status: str) -> None:
+        account.stacks["gbg-base"].status = status
+        run(account)
+        assert account.stacks == {}
+
+    def test_an_update_that_goes_on_is_waited_for(self, account: FakeAccount) -> None:
+        account.stacks["gbg-base"] = replace(
+            account.stacks["gbg-base"], status="UPDATE_IN_PROGRESS", settles="UPDATE_COMPLETE"
+        )
+        run(account)
+        assert account.stacks == {}
+
+    def test_what_holds_a_stack_is_left_out_and_then_removed_for_itself(self, account: FakeAccount) -> None:
+        account.stacks["gbg-base"].holds = {"BakeLogs"}
+        run(account)
+        stacks = [line for line in account.done if "gbg-base" in line]
+        assert stacks == ["delete stack gbg-base", "delete stack gbg-base", "force delete stack gbg-base"]
+        assert "delete log group /gbg/bake" in account.done
+
+    @pytest.mark.parametrize("gone", ["gbg-pipeline", "gbg-base"])
+    def test_half_of_the_stacks_is_no_hindrance(self, account: FakeAccount, gone: str) -> None:
+        del account.stacks[gone]
+        assert run(account).check()
+        assert account.groups == {"shop-blue": "shop"}
+
+
+class TestRefusals:
+    def refused(self, account: FakeAccount, why: str) -> None:
+        step = teardown(account)
+        with pytest.raises(GateRefused, match=why):
+            list(step.apply(step.plan()))
+        assert account.done == []
+
+    def test_a_stack_of_the_same_name_without_the_tag(self, account: FakeAccount) -> None:
+        account.stacks["gbg-base"].tags = []
+        self.refused(account, "stack gbg-base is not this deployment's: it carries no gbg:deployment tag")
+
+    def test_a_stack_that_is_tagged_for_another(self, account: FakeAccount) -> None:
+        account.stacks["gbg-base"].tags = [{"Key": "gbg:deployment", "Value": "shop"}]
+        self.refused(account, "it is tagged shop")
+
+    def test_a_stack_that_someone_protected(self, account: FakeAccount) -> None:
+        account.stacks["gbg-pipeline"].protected = True
+        self.refused(account, "stack gbg-pipeline is protected against deletion")
+
+    def test_an_image_that_others_run(self, account: FakeAccount) -> None:
+        account.others["i-9"] = "ami-1"
+        self.refused(account, "image ami-1 is run by others: i-9")
+
+    def test_what_is_named_alike_without_a_tag_is_shown_and_never_touched(self, account: FakeAccount) -> None:
+        account.logs.add("/gbg/mine")
+        account.untagged.add("/gbg/mine")
+        assert [one.name for one in teardown(account).before.strangers] == ["/gbg/mine"]
+        run(account)
+        assert "/gbg/mine" in account.logs
+
+
+def test_what_stays_is_named_with_its_reason(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal_module, "REST_SECONDS", 0.0)
+    account.stuck.add("/gbg/instances")
+    with pytest.raises(
+        AwsError, match="log group /gbg/instances: OperationAbortedException: it is protected"
+    ):
+        run(account)
+    with pytest.raises(CheckFailed, match="/gbg/instances"):
+        teardown(account).check()
