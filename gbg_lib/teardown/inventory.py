@@ -87,6 +87,7 @@ def read_inventory(aws: Aws, deployment: str) -> Inventory:
         found for found in (read_stack(aws, name) for name in stack_names(deployment)) if found is not None
     )
     ours = {identity for stack in stacks if stack.owner == deployment for identity in stack.resources}
+    ours |= left_by_stacks(aws, deployment)
     every = [thing for kind in KINDS for thing in kind.find(aws, deployment)]
     groups = [thing.name for thing in every if thing.kind == "group"]
     every = [thing for thing in every if not _of_a_group(thing, groups)]
@@ -128,6 +129,24 @@ def read_stack(aws: Aws, name: str) -> StackFound | None:
             if one.get("PhysicalResourceId") and one["ResourceStatus"] != "DELETE_COMPLETE"
         },
     )
+
+
+def left_by_stacks(aws: Aws, deployment: str) -> set[str]:
+    """Physical ids of what a deleted stack of this deployment was told to leave: much of it carries no tag.
+
+    CloudFormation remembers deleted stacks for 90 days.
+    """
+    found = aws.pages(
+        "cloudformation", "list_stacks", "StackSummaries", StackStatusFilter=["DELETE_COMPLETE"]
+    )
+    left: set[str] = set()
+    for stack in [one for one in found if one["StackName"] in stack_names(deployment)]:
+        named = {"StackName": stack["StackId"]}
+        [told] = aws.call("cloudformation", "describe_stacks", **named)["Stacks"]
+        if tags_of(told.get("Tags", [])).get(TAG) == deployment:
+            listed = aws.pages("cloudformation", "list_stack_resources", "StackResourceSummaries", **named)
+            left |= {one["PhysicalResourceId"] for one in listed if one["ResourceStatus"] == "DELETE_SKIPPED"}
+    return left
 
 
 def _of_a_group(thing: Found, groups: list[str]) -> bool:

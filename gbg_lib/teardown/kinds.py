@@ -330,7 +330,15 @@ KINDS: tuple[Kind, ...] = (
     ),
     _tagged("snapshot", "ec2", "describe_snapshots", "Snapshots", "SnapshotId", OwnerIds=["self"]),
     _tagged("volume", "ec2", "describe_volumes", "Volumes", "VolumeId"),
-    _tagged("launch template", "ec2", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    _listed(
+        "launch template",
+        "ec2",
+        "describe_launch_templates",
+        "LaunchTemplates",
+        "LaunchTemplateName",
+        lambda aws, identity, item: item.get("Tags", []),
+        "LaunchTemplateId",
+    ),
     _listed("log group", "logs", "describe_log_groups", "logGroups", "logGroupName", _log_tags),
     _listed(
         "instance profile",

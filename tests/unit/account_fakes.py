@@ -30,6 +30,7 @@ LISTS = {
     "describe_automation_executions": "AutomationExecutionMetadataList",
     "describe_parameters": "Parameters",
     "list_buckets": "Buckets",
+    "list_stacks": "StackSummaries",
     "list_topics": "Topics",
 }
 

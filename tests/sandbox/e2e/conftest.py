@@ -20,6 +20,7 @@ ORDER = (
     "test_records",
     "test_way_back",
     "test_side_by_side",
+    "test_teardown",
     "test_repair",
     "test_removal",
 )
