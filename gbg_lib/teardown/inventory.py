@@ -132,7 +132,7 @@ def read_stack(aws: Aws, name: str) -> StackFound | None:
 
 
 def left_by_stacks(aws: Aws, deployment: str) -> set[str]:
-    """Physical ids of what a deleted stack of this deployment was told to leave: much of it carries no tag.
+    """Physical ids of what a deleted stack of this deployment did not delete: some kinds carry no tag.
 
     CloudFormation remembers deleted stacks for 90 days.
     """
@@ -145,7 +145,9 @@ def left_by_stacks(aws: Aws, deployment: str) -> set[str]:
         [told] = aws.call("cloudformation", "describe_stacks", **named)["Stacks"]
         if tags_of(told.get("Tags", [])).get(TAG) == deployment:
             listed = aws.pages("cloudformation", "list_stack_resources", "StackResourceSummaries", **named)
-            left |= {one["PhysicalResourceId"] for one in listed if one["ResourceStatus"] == "DELETE_SKIPPED"}
+            left |= {
+                one["PhysicalResourceId"] for one in listed if one["ResourceStatus"] != "DELETE_COMPLETE"
+            }
     return left
 
 
