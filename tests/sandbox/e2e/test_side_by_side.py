@@ -54,12 +54,12 @@ def test_a_repository_that_holds_something_else_is_left_alone(
 
 def test_one_is_deleted_and_the_other_stays(deployment: Deployment, shop: Deployment) -> None:
     stack = shop.base.base_stack
-    target_group = shop.base.base["TargetGroupArn"]
+    target_group, records = shop.base.base["TargetGroupArn"], shop.base.base["RecordsBucketName"]
     shop.delete_stack(stack)
     with pytest.raises(NotThere):
         shop.base.stacks.status(stack)
     with pytest.raises(NotThere):
         shop.aws.call("elbv2", "describe_target_health", TargetGroupArn=target_group)
-    assert inventory(shop.aws, shop.name) == []
+    assert inventory(shop.aws, shop.name) == [f"s3: {records}"], "records outlive their stack"
     assert deployment.run.check(deployment.serving.execution_id)
     assert deployment.serving.deployment_id in deployment.run.page().body

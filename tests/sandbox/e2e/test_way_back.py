@@ -6,12 +6,14 @@ and is left for the one before it. Visitors notice nothing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from gbg_lib import blueprint
 from gbg_lib.errors import GateRefused
 from gbg_lib.gates.gate import Answer, Judgement
 from gbg_lib.gates.release_gates import AFTER, BEFORE
@@ -47,9 +49,12 @@ class Person:
 
 
 def recoloured(deployment: Deployment, colour: str) -> str:
-    """The execution of a release with another colour."""
+    """The execution of a release of the sample in another colour, whatever was pushed before."""
 
     def edit(work: Path) -> None:
+        shutil.copytree(
+            blueprint.APPLICATION, work, ignore=shutil.ignore_patterns("target"), dirs_exist_ok=True
+        )
         lines = (work / APPEARANCE).read_text().splitlines()
         changed = [f"colour={colour}" if line.startswith("colour=") else line for line in lines]
         (work / APPEARANCE).write_text("\n".join(changed) + "\n")
