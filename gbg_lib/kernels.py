@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import current_process, forkserver, get_context
+from multiprocessing import current_process, forkserver, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from types import ModuleType
 
 LOADED = ["ipykernel.kernelapp", "ipykernel.ipkernel", "gbg_lib.steps", "gbg_lib.views"]
@@ -92,13 +92,13 @@ def _become_kernel(argv: list[str], environment: Mapping[str, str], folder: str)
     current_process().daemon = False  # a notebook may start processes
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
-    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_after, args=(parent_process(),), daemon=True).start()
     sys.argv = ["ipykernel_launcher", *argv]
     launch_new_instance(argv=argv)
 
 
-def _end_after(parent: int) -> None:
-    """A kernel whose runner was killed ends, too."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
+def _end_after(runner: BaseProcess | None) -> None:
+    """A kernel whose runner was killed ends, too; the process that it was forked from may live on."""
+    if runner is not None:
+        runner.join()
+        os._exit(1)
