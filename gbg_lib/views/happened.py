@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from gbg_lib.steps import Step
 
 
+OBJECTS = " put-object "
+"""records and locks are kept in buckets by hundreds of requests that nobody would type"""
+
+
 def what_happened(step: Step, runbook: str) -> Shown:
     """The picture as far as this runbook goes, and as lines for a shell what this notebook has changed.
 
@@ -30,7 +34,7 @@ def what_happened(step: Step, runbook: str) -> Shown:
     elif not step.aws.changes:
         looks = not chapter(runbook).changes
         said = "This runbook only looks." if looks else "Nothing was changed: it was there already."
-    lines = list(step.aws.changes)
+    lines = [line for line in step.aws.changes if OBJECTS not in line]
     return Shown(
         f"{drawn.svg}<p>{drawn.words}</p><p>{said}</p>{commands(lines) if lines else ''}",
         "\n".join([drawn.words, said, *lines]),

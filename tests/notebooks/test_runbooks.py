@@ -61,6 +61,8 @@ def test_another_run_finds_what_is_there_and_skips_it(
     number: str, reason: str, sandbox: Path, tmp_path: Path
 ) -> None:
     [path] = [path for path in RUNBOOKS if path.stem.startswith(number)]
+    if number == "03":  # runbook 07 gave the first fleet another name: the pipeline takes it once
+        run(path, {}, tmp_path / "before")
     assert reason in shown(run(path, {}, tmp_path).notebook)
 
 
