@@ -11,7 +11,7 @@ from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.elbv2.health import Result, accepts, judge
 from gbg_sandbox.services.elbv2.proxy import find_haproxy
 from gbg_sandbox.services.elbv2.proxy_config import Backend, Plan, Route, Server, configuration
-from gbg_sandbox.services.elbv2.state import Target
+from gbg_sandbox.services.elbv2.state import Target, TargetGroup
 
 PASSED = Result()
 FAILED = Result("Target.Timeout", "Request timed out")
@@ -44,6 +44,17 @@ def test_checks_move_a_target(before: str, results: list[Result], states: list[s
         judge(checked, result, healthy_threshold=3, unhealthy_threshold=2)
         seen.append(checked.state)
     assert seen == states
+
+
+def test_a_target_that_was_unhealthy_for_a_moment_is_among_the_samples() -> None:
+    group = TargetGroup("arn:1", "web", 8080, "vpc-1", "traffic-port", "/", 10, 5, 2, 3, "200", {}, {})
+    one, other = target("healthy"), target("healthy")
+    group.targets = {("i-1", 8080): one, ("i-2", 8080): other}
+    for state in ("unhealthy", "healthy"):
+        one.move(state)
+        group.sample()
+    assert group.samples() == [(1, 1), (2, 0), (2, 0)]
+    assert group.samples() == [(2, 0)]
 
 
 def test_a_matcher_takes_codes_and_ranges() -> None:

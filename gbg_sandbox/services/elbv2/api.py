@@ -19,6 +19,8 @@ from gbg_sandbox.services.elbv2.target_groups import TargetGroups
 if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
 
+MOST_UNREAD = 60
+"""seconds that are made up for; the machine may have slept"""
 LIMITS = {
     "application-load-balancers": 50,
     "target-groups": 3000,
@@ -85,22 +87,37 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
         return paged("Limits", [{"Name": name, "Max": str(most)} for name, most in LIMITS.items()], params)
 
     def _count(self) -> None:
-        """Read the counters at the end of each real second, and date them into its middle."""
+        """Read the counters at the end of each real second, and date them into its middle.
+
+        On a busy machine a second may pass unread; what was counted comes with the next, and of the targets'
+        health, which lasts, that second is told too: an alarm shall not take it for missing.
+        """
+        told = math.floor(time.time()) - 1
         while True:
             self.cloud.clock.pause(1 - time.time() % 1)
-            now = datetime.fromtimestamp(math.floor(time.time()) - 0.5, UTC)
+            second = math.floor(time.time()) - 1
             with self.lock:
                 listening = [one for one in self.records.load_balancers.values() if one.listener is not None]
             for load_balancer in listening:
-                self._count_one(load_balancer, now)
+                self._count_one(load_balancer, range(max(told + 1, second - MOST_UNREAD), second), second)
+            told = max(told, second)
 
-    def _count_one(self, load_balancer: LoadBalancer, now: datetime) -> None:
+    def _count_one(self, load_balancer: LoadBalancer, unread: range, second: int) -> None:
         rows = self.engine.look_after(load_balancer)
         counters = self._counters.setdefault(load_balancer.arn, Counters(load_balancer.dimension))
         with self.lock:
             groups = [self.records.group(arn) for arn in load_balancer.target_groups()]
-        record = functools.partial(self.cloud.service("cloudwatch").record, NAMESPACE, time=now)
-        counters.read(rows, groups, now, record)
+            sampled = [(group, group.samples()) for group in groups]
+        record = self.cloud.service("cloudwatch").record
+        for missed in unread:
+            for group, samples in sampled:
+                counters.hosts(group, samples, functools.partial(record, NAMESPACE, time=_middle(missed)))
+        now = _middle(second)
+        counters.read(rows, sampled, now, functools.partial(record, NAMESPACE, time=now))
+
+
+def _middle(second: int) -> datetime:
+    return datetime.fromtimestamp(second + 0.5, UTC)
 
 
 SERVICE = Elbv2

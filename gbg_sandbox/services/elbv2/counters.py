@@ -1,20 +1,22 @@
 """What the proxies counted, read once a real second: CloudWatch's metrics and a series for each target.
 
-The time to answer is HAProxy's average over a target's last 1024 answers.
+The time to answer is HAProxy's average over a target's last 1024 answers. Of healthy and unhealthy targets
+every count that a second saw is told, as AWS's nodes tell samples of a minute: the Maximum knows of a target
+that was unhealthy for a part of it.
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from gbg_sandbox.services.elbv2.proxy import Counted, Proxy, Row
 from gbg_sandbox.services.elbv2.proxy_config import FRONTEND
-from gbg_sandbox.services.elbv2.state import TargetGroup
+from gbg_sandbox.services.elbv2.state import Samples, TargetGroup
 
 KEPT_SAMPLES = 200_000
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
@@ -80,14 +82,14 @@ class Counters:
     def read(
         self,
         read: Sequence[tuple[Proxy, Counted]],
-        groups: Iterable[TargetGroup],
+        groups: Sequence[tuple[TargetGroup, Samples]],
         now: datetime,
         record: Record,
     ) -> None:
         """Take in what the proxies counted since the last call."""
         proxies = [proxy for proxy, _ in read]
         self._seen = {key: seen for key, seen in self._seen.items() if key[0] in proxies}
-        by_backend = {group.backend: (group, Totals()) for group in groups}
+        by_backend = {group.backend: (group, Totals()) for group, _ in groups}
         whole, frontend_errors = Totals(), 0
         for proxy, counted in read:
             for row, last in counted.each():
@@ -108,8 +110,8 @@ class Counters:
         _record_totals(record, own, whole)
         if frontend_errors > whole.answers["5xx"]:
             record("HTTPCode_ELB_5XX_Count", own, frontend_errors - whole.answers["5xx"], "Count")
-        for group, totals in by_backend.values():
-            self._record_group(record, group, totals)
+        for group, samples in groups:
+            self._record_group(record, group, samples, by_backend[group.backend][1])
 
     def _since(self, proxy: Proxy, row: Row, *, last: bool) -> Count:
         """What a row counted since it was read before; after the `last` row its name begins anew."""
@@ -129,14 +131,20 @@ class Counters:
             sample = Sample(now, group.arn, target, count.requests, count.answers, count.milliseconds)
             self.samples.append(sample)
 
-    def _record_group(self, record: Record, group: TargetGroup, totals: Totals) -> None:
+    def hosts(self, group: TargetGroup, samples: Samples, record: Record) -> None:
+        """Tell every number of healthy and of unhealthy targets that was seen."""
         both = {"TargetGroup": group.dimension, "LoadBalancer": self._dimension}
-        states = [target.state for target in list(group.targets.values())]
-        record("HealthyHostCount", both, states.count("healthy"), "Count")
-        record("UnHealthyHostCount", both, states.count("unhealthy"), "Count")
+        for healthy, unhealthy in sorted(set(samples)):
+            record("HealthyHostCount", both, healthy, "Count")
+            record("UnHealthyHostCount", both, unhealthy, "Count")
+
+    def _record_group(self, record: Record, group: TargetGroup, samples: Samples, totals: Totals) -> None:
+        both = {"TargetGroup": group.dimension, "LoadBalancer": self._dimension}
+        self.hosts(group, samples, record)
         _record_totals(record, both, totals)
-        if totals.requests and states.count("healthy"):
-            share = totals.requests / states.count("healthy")
+        serving = samples[-1][0]
+        if totals.requests and serving:
+            share = totals.requests / serving
             record("RequestCountPerTarget", both, share, "Count")
             record("RequestCountPerTarget", {"TargetGroup": group.dimension}, share, "Count")
 

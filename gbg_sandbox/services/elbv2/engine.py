@@ -281,6 +281,7 @@ class Engine:
             self._begin(group, target)
 
     def _tell(self, group: TargetGroup, target: Target) -> None:
+        group.sample()
         detail = {
             "targetGroup": group.name,
             "instance-id": target.instance_id,

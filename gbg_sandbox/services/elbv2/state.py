@@ -13,6 +13,8 @@ from gbg_sandbox.service import AwsError
 
 Key = tuple[str, int]
 """a target: instance id and port"""
+Samples = list[tuple[int, int]]
+"""how many targets were healthy, and how many unhealthy"""
 NOT_IN_USE = (
     "Target.NotInUse",
     "Target group is not configured to receive traffic from the load balancer",
@@ -84,6 +86,18 @@ class TargetGroup:
     attributes: dict[str, str]
     tags: dict[str, str]
     targets: dict[Key, Target] = field(default_factory=dict)
+    sampled: Samples = field(default_factory=list)
+    """since they were told last"""
+
+    def sample(self) -> None:
+        states = [target.state for target in self.targets.values()]
+        self.sampled.append((states.count("healthy"), states.count("unhealthy")))
+
+    def samples(self) -> Samples:
+        """Those after each change since this was asked last, and what is now."""
+        self.sample()
+        found, self.sampled = self.sampled, []
+        return found
 
     @property
     def dimension(self) -> str:

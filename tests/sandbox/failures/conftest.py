@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from gbg_lib import faults
 from tests.sandbox.e2e.world import Deployment, World
 from tests.sandbox.failures.rows import ROWS, Row
 from tests.sandbox.failures.trial import Outcome, Trial
+
+TERMINATION_WAIT_MINUTES = 15
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,9 +24,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"failures-{row.group}"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a failed test leaves behind is no later test's place to begin."""
+    report = yield
+    given = getattr(item, "funcargs", {})
+    module = item.getparent(pytest.Module)
+    if report.failed and module is not None and isinstance(given.get("table"), Table) and "row" not in given:
+        given["table"].give_up(module.obj.GROUP)
+    return report
+
+
 def released(world: World) -> Deployment:
-    """Parts 1 to 3 and a first release; a push alone starts no further one."""
-    made = world.deployment()
+    """Parts 1 to 3 and a first release; a push alone starts no further one.
+
+    Blue waits long enough for every alarm to fire before it is ended, on a slow machine, too.
+    """
+    made = world.deployment(termination_wait_minutes=TERMINATION_WAIT_MINUTES)
     made.make_base()
     made.make_pipeline()
     made.succeed(made.run.choose()[0])
@@ -33,41 +51,66 @@ def released(world: World) -> Deployment:
 
 
 class Table:
-    """Outcomes by row; worlds by group. A trial that broke breaks every test of its row."""
+    """Outcomes by row; worlds by group.
+
+    A trial that broke breaks every test of its row. After it, and after a release that did not end as its row
+    says, the next row begins in a new world.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made = 0
         self._worlds: dict[int, tuple[World, Trial]] = {}
         self._outcomes: dict[str, Outcome | Exception] = {}
 
     def outcome(self, row: Row) -> Outcome:
         if row.fault not in self._outcomes:
-            try:
-                trial, fault = self._trial(row.group), faults.CATALOGUE[row.fault]
-                self._outcomes[row.fault] = trial.run(fault, serves=row.serves, orphans=bool(row.left))
-            except Exception as error:
-                self._outcomes[row.fault] = error
+            self._outcomes[row.fault] = self._run(row)
+            if self._spoilt(row):
+                self.give_up(row.group)
         found = self._outcomes[row.fault]
         if isinstance(found, Exception):
             raise found
         return found
+
+    def _run(self, row: Row) -> Outcome | Exception:
+        try:
+            trial, fault = self._trial(row.group), faults.CATALOGUE[row.fault]
+            return trial.run(fault, serves=row.serves, orphans=bool(row.left))
+        except Exception as error:
+            return error
+
+    def _spoilt(self, row: Row) -> bool:
+        found = self._outcomes[row.fault]
+        return isinstance(found, Exception) or found.spoils(row.pipeline, row.serves)
+
+    def give_up(self, group: int) -> None:
+        """Close the group's world; the next that asks for it gets a new one."""
+        if group in self._worlds:
+            self._worlds.pop(group)[0].close()
 
     def deployment(self, group: int) -> Deployment:
         return self._trial(group).of
 
     def home(self, group: int) -> Path:
         """GBG_HOME of the group's sandbox."""
-        return self._folder / str(group) / "home"
+        self._trial(group)
+        return self._worlds[group][0].home.folder
 
     def _trial(self, group: int) -> Trial:
         if group not in self._worlds:
-            world = World(self.home(group), None)
-            self._worlds[group] = world, Trial(released(world))
+            self._made += 1
+            world = World(self._folder / str(self._made) / "home", None)
+            try:
+                self._worlds[group] = world, Trial(released(world))
+            except Exception:
+                world.close()
+                raise
         return self._worlds[group][1]
 
     def close(self) -> None:
-        for world, _ in self._worlds.values():
-            world.close()
+        for group in list(self._worlds):
+            self.give_up(group)
 
 
 @pytest.fixture(scope="session")

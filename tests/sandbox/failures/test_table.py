@@ -31,7 +31,7 @@ def test_no_request_is_lost(row: Row, outcome: Outcome) -> None:
 
 
 def test_what_serves_is_a_whole_release(row: Row, outcome: Outcome) -> None:
-    new = outcome.release.commit, outcome.release.image
+    new = outcome.new
     answered = {(one.commit, one.image) for one in outcome.answers} - {("", "")}
     assert answered <= {outcome.before, new}
     assert outcome.serves == ({new} if row.serves == GREEN else {outcome.before})

@@ -46,6 +46,16 @@ class Outcome:
     def message(self) -> str:
         return str(self.error) if self.error else ""
 
+    @property
+    def new(self) -> Facts:
+        return self.release.commit, self.release.image
+
+    def spoils(self, pipeline: str, serves: str) -> bool:
+        """Whether it ended otherwise than expected, so that no further trial can begin from there."""
+        expected = {self.new if serves == "green" else self.before}
+        moved = self.release.status != pipeline or self.serves != expected
+        return moved or bool(self.unsettled or self.hooks_left)
+
 
 class Trial:
     """Runs faults one after the other on one deployment."""
