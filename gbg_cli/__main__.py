@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "gbg_cli.run",
     "runs": "gbg_cli.runs",
     "record": "gbg_cli.record",
+    "rehearse": "gbg_cli.rehearse",
     "progress": "gbg_cli.progress",
     "images": "gbg_cli.images",
     "schedule": "gbg_cli.schedule",

@@ -8,8 +8,8 @@ Durations are told and never count.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from gbg_lib.record.archive import Archive
 from gbg_lib.rehearsal.likeness import Likeness
@@ -37,6 +37,8 @@ class Pair:
     recorded: Step | None
     rehearsed: Step | None
     differences: tuple[Difference, ...] = ()
+    expected: bool = False
+    """whether it differs by the very change that a what-if makes"""
 
     @property
     def name(self) -> str:
@@ -50,7 +52,7 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        return not self.differences
+        return self.expected or not self.differences
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,21 @@ class Comparison:
         return self.endings[0] == self.endings[1]
 
 
-def compare(recorded: Archive, rehearsed: Archive, likeness: Likeness) -> Comparison:
-    """Raises RecordError for evidence of a shape that AWS never answers with."""
+def compare(
+    recorded: Archive, rehearsed: Archive, likeness: Likeness, expected: Container[str] = ()
+) -> Comparison:
+    """`expected` are places where results, not status, differ by what was changed.
+
+    Raises RecordError for evidence of a shape that AWS never answers with.
+    """
     before, after = lanes(recorded, likeness), lanes(rehearsed, likeness)
     pairs = [pair for lane, other in matched(before, after) for pair in _steps(lane, other)]
-    return Comparison(tuple(_by_time(pairs)), (_ending(before), _ending(after)))
+    told = [replace(pair, expected=_expected(pair, expected)) for pair in _by_time(pairs)]
+    return Comparison(tuple(told), (_ending(before), _ending(after)))
+
+
+def _expected(pair: Pair, expected: Container[str]) -> bool:
+    return pair.place in expected and all(one.what not in (STATUS, ORDER) for one in pair.differences)
 
 
 def matched(recorded: Sequence[Lane], rehearsed: Sequence[Lane]) -> Iterator[tuple[Lane | None, Lane | None]]:

@@ -74,6 +74,8 @@ class Plan:
     """planted on top, for a what-if"""
     changed: str = ""
     """the one input of a what-if, in words"""
+    expected: tuple[str, ...] = ()
+    """steps whose results differ by that change itself"""
 
     @property
     def again(self) -> bool:

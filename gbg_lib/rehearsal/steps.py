@@ -6,6 +6,7 @@ Lanes run beside each other, so their order is a matter of time and says nothing
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ LIFECYCLE = (
     *("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic"),
 )
 """https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html"""
+VERDICT = re.compile(r"^\[ERROR\]|\bTests run:|\bBUILD (?:SUCCESS|FAILURE)")
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,9 @@ def _build(archive: Archive, likeness: Likeness) -> Iterator[Step]:
 
 
 def verdict(log: str) -> Iterator[str]:
-    """The lines of a build's log that say how it went: errors and counts of tests."""
+    """The lines of a build's log by which it says how it went: errors, counts of tests, its last word."""
     for line in plain_lines(log):
-        if line.startswith("[ERROR]") or "Tests run:" in line or "BUILD " in line:
+        if VERDICT.search(line):
             yield line
 
 

@@ -1,0 +1,211 @@
+"""Two records are the same when their release went the same way, whatever it was called this time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.format import EVIDENCE, dumps, loads
+from gbg_lib.record.reading import EXAMPLES, FAILED, SUCCEEDED
+from gbg_lib.rehearsal.comparison import BEFORE, Comparison, compare
+from gbg_lib.rehearsal.likeness import Likeness
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+@cache
+def example(name: str = FAILED) -> Archive:
+    return open_archive(EXAMPLES / name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Altered:
+    """An archive's members with other evidence; its hashes are those of the original."""
+
+    of: Archive
+    content: bytes
+
+    where = "altered"
+
+    def sizes(self) -> dict[str, int]:
+        return self.of.members.sizes()
+
+    def read(self, name: str) -> bytes:
+        return self.content if name == EVIDENCE else self.of.read(name)
+
+
+def altered(edit: Edit, archive: Archive | None = None) -> Archive:
+    """Each line of evidence as `edit` leaves it; one that it empties is gone."""
+    archive = archive or example()
+    kept = []
+    for line in archive.read(EVIDENCE).splitlines():
+        told = loads(line, "evidence")
+        edit(told)
+        if told:
+            kept.append(dumps(told))
+    return Archive(Altered(archive, ("\n".join(kept) + "\n").encode()))
+
+
+def compared(edit: Edit) -> Comparison:
+    return compare(example(), altered(edit), Likeness())
+
+
+def replaced(pairs: dict[str, str]) -> Archive:
+    text = example().read(EVIDENCE).decode()
+    for old, new in pairs.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    return Archive(Altered(example(), text.encode()))
+
+
+def test_a_record_is_the_same_as_itself_and_failed_for_the_same_reason() -> None:
+    found = compare(example(), example(), Likeness())
+    assert found.same
+    assert found.same_ending
+    assert found.endings[0] is not None
+    assert found.endings[0].place == "deployment 1, green: ValidateService"
+    assert len(found.pairs) > 70
+
+
+def test_ids_times_and_addresses_are_no_difference() -> None:
+    machines = {one.id.split(":")[2] for one in example().of("machine")}
+    names = {old: f"i-{number:017x}" for number, old in enumerate(sorted(machines), 1)}
+    told = {
+        **names,
+        "2026-11-28T11:": "2027-01-02T03:",
+        "d-4OX0UQ0FW": "d-AAAAAAAAA",
+        "123456789012": "210987654321",
+        "us-east-1a": "us-east-1c",
+        example().manifest.summary["commit"]: "f" * 40,
+        "gbg-base-BakeRole-18NRZc8ek5qe": "gbg-base-BakeRole-aaaaaaaaaaaa",
+    }
+    found = compare(example(), replaced(told), Likeness())
+    assert found.divergences == ()
+    assert found.same_ending
+
+
+def test_a_status_that_differs_is_found_with_the_five_steps_before_it() -> None:
+    def fail(line: dict[str, Any]) -> None:
+        if line["id"] == "bake.step:07-listPackages":
+            line["data"]["StepStatus"] = "Failed"
+
+    found = compared(fail)
+    [pair] = found.divergences
+    assert pair.place == "bake: listPackages"
+    [difference] = pair.differences
+    assert (difference.what, difference.recorded, difference.rehearsed) == ("status", "Success", "Failed")
+    assert len(found.before) == BEFORE
+    assert all(before.same for before in found.before)
+    assert found.before[-1].place == "bake: harden"
+    assert not found.same_ending
+
+
+def test_a_result_that_differs_is_found_though_order_and_status_are_the_same() -> None:
+    def another_answer(line: dict[str, Any]) -> None:
+        if line["id"].endswith("i-9accdf26e21d8e5c7:ValidateService"):
+            told = line["data"]["diagnostics"]
+            told["logTail"] = told["logTail"].replace("no price in EUR", "no price in USD")
+
+    found = compared(another_answer)
+    [pair] = found.divergences
+    assert [one.what for one in pair.differences] == ["log"]
+    assert not found.same_ending, "the same step failed for another reason"
+
+
+def test_packages_of_the_image_count() -> None:
+    def without(line: dict[str, Any]) -> None:
+        if line["kind"] == "packages":
+            line["data"]["golden"] = [
+                one for one in line["data"]["golden"] if not one.startswith("tomcat10-")
+            ]
+
+    assert [pair.place for pair in compared(without).divergences] == ["bake: packages of the image"]
+
+
+@pytest.mark.parametrize("which", ["action", "build.phase", "bake.step", "machine.event"])
+def test_a_step_that_is_missing_is_told(which: str) -> None:
+    gone = example().of(which)[-1].id
+
+    def forget(line: dict[str, Any]) -> None:
+        if line["id"] == gone:
+            line.clear()
+
+    [pair] = compared(forget).divergences
+    assert pair.rehearsed is None
+    assert pair.differences[0].rehearsed == "no such step"
+
+
+def test_a_step_that_is_new_stands_where_its_lane_had_come_to() -> None:
+    def forget(line: dict[str, Any]) -> None:
+        if line["id"] == "bake.step:05-installTomcat":
+            line.clear()
+
+    found = compare(altered(forget), example(), Likeness())
+    [pair] = found.divergences
+    assert (pair.place, pair.recorded) == ("bake: installTomcat", None)
+    assert found.pairs[found.pairs.index(pair) - 1].lane == "bake"
+    assert pair in found.pairs[:20]
+
+
+def test_machines_that_change_places_are_no_difference() -> None:
+    """Which of two machines comes first is a matter of chance; what they went through is not."""
+    good = example(SUCCEEDED)
+    greens = sorted({one.id.split(":")[2] for one in good.of("machine.event") if one.data["side"] == "Green"})
+    text = good.read(EVIDENCE).decode()
+    text = text.replace(greens[0], "i-turned").replace(greens[1], greens[0]).replace("i-turned", greens[1])
+    assert compare(good, Archive(Altered(good, text.encode())), Likeness()).same
+
+
+def test_steps_of_a_lane_that_change_places_are_told() -> None:
+    def turn(line: dict[str, Any]) -> None:
+        places = {"bake.step:05-installTomcat": "bake.step:06-", "bake.step:06-harden": "bake.step:05-"}
+        if line["id"] in places:
+            line["id"] = places[line["id"]] + line["data"]["StepName"]
+
+    [pair] = compared(turn).divergences
+    assert [(one.what, one.recorded, one.rehearsed) for one in pair.differences] == [
+        ("order", "installTomcat", "harden")
+    ]
+
+
+def test_durations_do_not_count() -> None:
+    def slower(line: dict[str, Any]) -> None:
+        if line["id"] == "build.phase:94a3bf0a-7eae-489f-ab36-58a4c258832b:BUILD":
+            line["data"]["durationInSeconds"] = 600
+
+    assert compared(slower).same
+
+
+def test_a_good_and_a_failed_release_part_where_the_second_one_failed() -> None:
+    found = compare(example(SUCCEEDED), example(), Likeness(), ("pipeline: Source/Source",))
+    assert found.divergences[0].place.endswith("ValidateService")
+    assert found.endings[0] is None
+
+
+def test_a_change_is_expected_in_results_and_never_in_a_status() -> None:
+    def another(line: dict[str, Any]) -> None:
+        if line["id"] == "bake.step:03-updateSystem":
+            line["data"]["ResponseCode"] = "1"
+
+    def failed(line: dict[str, Any]) -> None:
+        another(line)
+        if line["id"] == "bake.step:03-updateSystem":
+            line["data"]["StepStatus"] = "Failed"
+
+    place = "bake: updateSystem"
+    assert compare(example(), altered(another), Likeness(), (place,)).same
+    assert not compare(example(), altered(failed), Likeness(), (place,)).same
+
+
+def test_evidence_of_an_odd_shape_is_refused_by_name() -> None:
+    def odd(line: dict[str, Any]) -> None:
+        if line["kind"] == "action":
+            line["data"] = {"stageName": 7}
+
+    with pytest.raises(Exception, match="odd shape"):
+        compared(odd)
