@@ -1,6 +1,6 @@
 """What things cost: a small table of list prices with its sources and date, in prices.yaml.
 
-What is not in the table has no price and is told as such, never as free.
+What is not in the table has no price and is told as such, never as free. What nobody has confirmed is told, too.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Prices:
     sources: tuple[str, ...]
     hourly: Mapping[str, float]
     """item → USD an hour"""
+    seen: Mapping[str, str]
+    """item → when it was last known to stand so; missing for a figure from memory"""
 
     def cost(self, amount: Amount) -> Cost | None:
         """None for an item without a price."""
@@ -64,23 +66,39 @@ class Prices:
         """Items without a price."""
         return sorted({amount.item for amount in amounts if amount.item not in self.hourly})
 
+    def unconfirmed(self, amounts: Iterable[Amount]) -> list[str]:
+        """Items whose price is from memory."""
+        asked = {amount.item for amount in amounts}
+        return sorted(item for item in asked & self.hourly.keys() if item not in self.seen)
+
     @property
     def told(self) -> str:
         """Where the figures come from, for the line below a table."""
         other = f", for want of {self.region}'s" if self.of_region != self.region else ""
-        return f"list prices of {self.of_region}{other} in USD, as of {self.as_of}"
+        return f"roughly, by list prices of {self.of_region}{other} in USD, as of {self.as_of}"
 
 
 def read_prices(region: str) -> Prices:
     table = _table()
     of_region = region if region in table["regions"] else ELSEWHERE
-    hourly = {item: _an_hour(price) for item, price in table["regions"][of_region].items()}
-    return Prices(region, of_region, str(table["as_of"]), tuple(table["sources"]), hourly)
+    listed = table["regions"][of_region]
+    pages = dict.fromkeys(table["pages"][price["page"]] for price in listed.values())
+    return Prices(
+        region,
+        of_region,
+        str(table["as_of"]),
+        tuple(pages),
+        {item: _an_hour(price) for item, price in listed.items()},
+        {item: str(price["seen"]) for item, price in listed.items() if "seen" in price},
+    )
 
 
-def _an_hour(price: Mapping[str, float]) -> float:
-    [(unit, figure)] = price.items()
-    return figure * {"hour": 1.0, "month": 1.0 / MONTH_HOURS, "minute": HOUR_MINUTES}[unit]
+UNITS = {"hour": 1.0, "month": 1.0 / MONTH_HOURS, "minute": HOUR_MINUTES}
+
+
+def _an_hour(price: Mapping[str, Any]) -> float:
+    [figure] = [price[unit] * factor for unit, factor in UNITS.items() if unit in price]
+    return float(figure)
 
 
 @cache

@@ -31,6 +31,8 @@ def inventory_table(inventory: Inventory, prices: Prices) -> Table:
     title += f"{_usd(total.month, 2)} a month as they stand ({prices.told})"
     if unknown := prices.unknown(inventory.amounts):
         title += f"; without a price: {', '.join(unknown)}"
+    if memory := prices.unconfirmed(inventory.amounts):
+        title += f"; not confirmed: {', '.join(memory)}"
     return table(rows, INVENTORY_COLUMNS, title)
 
 

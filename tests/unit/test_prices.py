@@ -30,10 +30,16 @@ def test_what_the_table_lacks_has_no_price_and_is_named() -> None:
 
 def test_a_region_that_the_table_lacks_says_whose_prices_it_shows() -> None:
     prices = read_prices("ap-south-1")
-    assert prices.told.startswith("list prices of us-east-1, for want of ap-south-1's in USD, as of ")
+    assert prices.told.startswith("roughly, by list prices of us-east-1, for want of ap-south-1's in USD, as of ")
     assert all(source.startswith("https://aws.amazon.com/") for source in prices.sources)
 
 
 def test_every_region_knows_the_same_items() -> None:
     regions = [read_prices(region) for region in ("us-east-1", "eu-west-1", "eu-central-1")]
     assert len({frozenset(prices.hourly) for prices in regions}) == 1
+
+
+def test_a_figure_from_memory_is_told_as_not_confirmed() -> None:
+    prices = read_prices("us-east-1")
+    assert prices.unconfirmed([Amount("t3.large"), Amount("t3.small"), Amount("x99.huge")]) == ["t3.large"]
+    assert set(prices.seen) < set(prices.hourly)
