@@ -10,14 +10,16 @@ from gbg_cli.terminal import errors_shown, out
 from gbg_lib import faults
 from gbg_lib.checks import Check
 from gbg_lib.drills import DRILLS, Exercise
-from gbg_lib.drills.drill import draw, predictions
+from gbg_lib.drills.drill import QUESTIONS, draw, predictions
 from gbg_lib.parameters import Parameters, load_file
 
 
 @click.command()
 @click.argument("name", default="")
 @click.option("--seed", default=0, show_default=True, help="Draws a drill where none is named.")
+@click.option("--predict", default="", metavar="ANSWERS", help="What you expect, before you look.")
 @click.option("--list", "listed", is_flag=True, help="Which drills there are; spoils the surprise.")
+@click.option("--notice", is_flag=True, help="You see that something is wrong: stops the clock.")
 @click.option("--hint", is_flag=True, help="The next hint.")
 @click.option("--answer", metavar="ANSWERS", help="`stage=Build, serves=blue, cause=application`.")
 @click.option("--check", is_flag=True, help="Whether the site is well again, and how long it took.")
@@ -31,7 +33,9 @@ from gbg_lib.parameters import Parameters, load_file
 def drill(
     name: str,
     seed: int,
+    predict: str,
     listed: bool,
+    notice: bool,
     hint: bool,
     answer: str | None,
     check: bool,
@@ -48,23 +52,23 @@ def drill(
                 out.print(f"{one:28} {faults.CATALOGUE[one].what}")
             return
         draw(DRILLS, name, seed)
-        predictions(answer or "")
-        values = {**(load_file(file) if file else {}), "drill": name, "seed": seed}
+        predictions(answer or predict)
+        values = {**(load_file(file) if file else {}), "drill": name, "seed": seed, "predictions": predict}
         exercise = Exercise(Parameters(**values | ({"deployment": deployment} if deployment else {})))
-        if hint:
+        if notice:
+            exercise.notice()
+            _times(exercise)
+        elif hint:
             out.print(exercise.hint())
         elif answer is not None:
-            _show(exercise.answer(answer))
+            _answer(exercise, answer)
         elif mend:
             out.print(f"Release {exercise.mend()[:8]} is on its way: `./gbg run 4` follows it")
         elif check:
-            exercise.notice()
             _show(exercise.check_restored())
-            for what, seconds in exercise.times().items():
-                out.print(f"{what}: {seconds:.0f} s")
+            _times(exercise)
         elif end:
-            exercise.end()
-            out.print("The drill is over")
+            out.print(exercise.end())
         else:
             _start(exercise, confirm)
 
@@ -72,11 +76,30 @@ def drill(
 def _start(exercise: Exercise, confirm: str) -> None:
     session = exercise.start(confirm=confirm)
     out.print(f"Release {session.execution[:8]} has begun, and something will go wrong with it.")
+    out.print("What will fail, what serves then, and what will it be? `./gbg drill --answer ...`:")
+    for question, answers in QUESTIONS.items():
+        out.print(f"  {question} is one of {', '.join(answers)}")
+    out.print("Watch it in another shell: `./gbg run 4`. As soon as you see it: `./gbg drill --notice`.")
+    out.print("Then --answer, --hint, mend it (or --mend), and --check.")
     exercise.strike()
-    out.print("Find out what: `./gbg run 4`. Then --answer, --hint, --mend and --check.")
+
+
+def _answer(exercise: Exercise, text: str) -> None:
+    """A prediction while the release goes on, afterwards an answer."""
+    if exercise.pipeline.execution(exercise.session.execution).over:
+        exercise.notice()
+        _show(exercise.answer(text))
+    else:
+        exercise.predict(text)
+        out.print("kept; checked when the release is over")
 
 
 def _show(checks: list[Check]) -> None:
     for one in checks:
         told = "right" if one.passed else f"not yet: {one.try_this}"
-        out.print(f"{one.name:10} {one.found:14} {told}")
+        out.print(f"{one.name:10} {one.found:18} {told}")
+
+
+def _times(exercise: Exercise) -> None:
+    for what, seconds in exercise.times().items():
+        out.print(f"{what}: {seconds:.0f} s after the failure")

@@ -99,7 +99,7 @@ class Parameters(BaseModel):
     drill: str = _parameter("", "which drill; empty draws one by chance", [DRILLS])
     seed: int = _parameter(0, "the same seed draws the same drill", [DRILLS], ge=0)
     predictions: str = _parameter(
-        "", "what you expect, `stage=Build, serves=blue, cause=application`", [DRILLS]
+        "", "what you expect: answers to stage, serves and cause, with commas between", [DRILLS]
     )
     gate_minutes: int = _parameter(5, "time limit of a gate to find out, in minutes", RELEASES, ge=0, le=120)
     watch_minutes: int = _parameter(

@@ -1,6 +1,6 @@
 """What things cost: a small table of list prices with its sources and date, in prices.yaml.
 
-What is not in the table has no price and is told as such, never as free. What nobody has confirmed is told, too.
+What is not in the table has no price and is told as such, never as free. So is what nobody has confirmed.
 """
 
 from __future__ import annotations

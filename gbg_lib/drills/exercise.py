@@ -99,8 +99,26 @@ class Exercise(ReleaseRun):
         if failures:
             raise failures[0]
 
+    def failed(self) -> str:
+        """When the release failed; empty while nothing has. Kept, for a stage that is retried forgets it."""
+        session = self.session
+        if session.failed:
+            return session.failed
+        actions = self.pipeline.actions(session.execution)
+        ended = [one.updated for one in actions if one.status in ("Failed", "Abandoned")]
+        if not ended and self.pipeline.execution(session.execution).over:
+            ended = [max(one.updated for one in actions)]
+        if not ended:
+            return ""
+        return sessions.save(self, session.with_(failed=min(ended).isoformat())).failed
+
     def notice(self) -> Session:
-        """The learner says that something is wrong; only the first time counts."""
+        """The learner says that something is wrong; only the first time counts.
+
+        Raises GateRefused while nothing is.
+        """
+        if not self.failed():
+            raise GateRefused("drill", "nothing has failed yet", "watch the release: runbook 04 follows it")
         session = self.session
         return session if session.noticed else sessions.save(self, session.with_(noticed=self._now()))
 
@@ -110,10 +128,14 @@ class Exercise(ReleaseRun):
         sessions.save(self, session.with_(hints=min(session.hints + 1, len(hints))))
         return hints[min(session.hints, len(hints) - 1)]
 
-    def answer(self, text: str) -> list[Check]:
-        """Add or change answers, and check them all."""
+    def predict(self, text: str) -> None:
+        """Add or change answers, which are checked at the end. Raises MisuseError."""
         session = self.session
         sessions.save(self, session.with_(predictions={**session.predictions, **predictions(text)}))
+
+    def answer(self, text: str) -> list[Check]:
+        """Add or change answers, and check them all. Raises MisuseError, GateRefused before the end."""
+        self.predict(text)
         return self.check_answers()
 
     def check_answers(self) -> list[Check]:
@@ -128,23 +150,26 @@ class Exercise(ReleaseRun):
         ]
 
     def mend(self) -> str:
-        """Take the fault away and release again, as a learner does with the other runbooks; the execution."""
+        """Take the fault away and release again, for a learner who does not by hand; the execution."""
         fault = faults.CATALOGUE[self.session.drill]
         self._wait_for_rollback()
         faults.remove(self, faults.CATALOGUE)
         return faults.begin(self, fault)
 
     def check_restored(self) -> list[Check]:
-        """Whether the site is well again, and what to look at where it isn't."""
+        """Whether the site is well again, and what to look at where it isn't.
+
+        That a release succeeded proves that its cause is gone, whoever mended it and however.
+        """
         session = self.session
         newest = self.pipeline.executions()[0]
         health = read_page(self.base["SiteUrl"] + "health")
         serving = health.facts.get("commit", "")
-        well = newest.id != session.execution and newest.status == "Succeeded"
+        well = newest.status == "Succeeded"
         one = sum(bool(fleet.serving) for fleet in self.fleets()) == 1
+        way = "mend the cause (`gbg drill --mend` does it for you), release again, and follow it"
         checks = [
-            Check("fault", faults.planted(self) is None, self._planted(), "`gbg drill --mend` takes it away"),
-            Check("release", well, newest.status, "start a release when the cause is gone, and follow it"),
+            Check("release", well, f"{newest.id[:8]} {newest.status}", way),
             Check("site", serving == newest.commit, f"commit {serving[:8]}", "read the release's message"),
             Check("one fleet", one, "by target health", "wait for the end of blue, or of the rollback"),
         ]
@@ -158,10 +183,8 @@ class Exercise(ReleaseRun):
 
     def times(self) -> dict[str, float]:
         """Seconds from the failure to noticing it, and to a site that is well again; those that are known."""
-        session = self.session
-        actions = self.pipeline.actions(session.execution)
-        failed = max(action.updated for action in actions).isoformat()
-        known = {"to notice": session.noticed, "to restore": session.restored}
+        failed, session = self.failed(), self.session
+        known = {"to notice": session.noticed, "to restore": session.restored} if failed else {}
         return {name: max(sessions.seconds_between(failed, at), 0.0) for name, at in known.items() if at}
 
     def message(self) -> str:
@@ -172,13 +195,21 @@ class Exercise(ReleaseRun):
             return str(error)
         raise GateRefused("drill", "the release succeeded", "see how far the drill is")
 
-    def end(self) -> None:
-        """Take away whatever the drill left; the releases that it caused stay."""
-        faults.remove(self, faults.CATALOGUE)
-        sessions.forget(self)
+    def end(self) -> str:
+        """Take away what the drill left, in words; the releases that it caused stay.
 
-    def _planted(self) -> str:
-        return "it is there" if faults.planted(self) else "it is gone"
+        A learner who restored the site by hand has mended the cause: that stays as it is.
+        """
+        session = sessions.load(self)
+        if session is not None and all(check.passed for check in self.check_restored()):
+            faults.forget(self)
+            removed = ""
+        else:
+            removed = faults.remove(self, faults.CATALOGUE)
+        sessions.forget(self)
+        if removed:
+            return f"The drill is over; {removed} was taken away"
+        return "The drill is over" if session else "No drill was going on"
 
     def _wait_for_rollback(self) -> None:
         """A deployment group takes one deployment at a time. Raises TimedOut."""

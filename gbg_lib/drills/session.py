@@ -20,6 +20,7 @@ class Session:
     """the commit that served before"""
     predictions: dict[str, str] = field(default_factory=dict)
     hints: int = 0
+    failed: str = ""
     noticed: str = ""
     restored: str = ""
 

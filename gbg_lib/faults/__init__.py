@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gbg_lib.faults import application, bake, deployment, function, rights
 from gbg_lib.faults.fault import Fault
-from gbg_lib.faults.planting import Planted, begin, find, plant, planted, remove
+from gbg_lib.faults.planting import Planted, begin, find, forget, plant, planted, remove
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault
@@ -17,4 +17,4 @@ CATALOGUE: dict[str, Fault] = {
     )
 }
 
-__all__ = ["CATALOGUE", "Fault", "Planted", "begin", "find", "plant", "planted", "remove"]
+__all__ = ["CATALOGUE", "Fault", "Planted", "begin", "find", "forget", "plant", "planted", "remove"]

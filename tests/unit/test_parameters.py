@@ -114,3 +114,8 @@ def test_defaults_are_valid_and_every_parameter_is_read_by_a_runbook() -> None:
     namespace: dict[str, object] = {}
     exec(parameters_cell("01"), namespace)
     assert Parameters.from_cell(namespace) == defaults
+
+
+def test_papermill_can_read_every_line_of_a_parameters_cell() -> None:
+    """It takes a second `=` in a line for one that it can't parse, and then calls the parameter unknown."""
+    assert [name for name, field in Parameters.model_fields.items() if "=" in str(field.description)] == []

@@ -30,7 +30,9 @@ def test_what_the_table_lacks_has_no_price_and_is_named() -> None:
 
 def test_a_region_that_the_table_lacks_says_whose_prices_it_shows() -> None:
     prices = read_prices("ap-south-1")
-    assert prices.told.startswith("roughly, by list prices of us-east-1, for want of ap-south-1's in USD, as of ")
+    assert prices.told.startswith(
+        "roughly, by list prices of us-east-1, for want of ap-south-1's in USD, as of "
+    )
     assert all(source.startswith("https://aws.amazon.com/") for source in prices.sources)
 
 
