@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import collections
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ from gbg_lib.secret_values import learn
 SANDBOX_PROFILE = "gbg-sandbox"
 SANDBOX_POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
+LEAST_PAUSE = 0.2
+"""of the time between two looks, also when looking takes longer"""
 MINUTE_SECONDS = 60.0
 PLANS = frozenset({"create_change_set", "delete_change_set"})
 """what a plan is made with; it changes nothing that runs"""
@@ -89,6 +93,8 @@ class Aws:
         """commands that would do again what was changed through this door, oldest first; where it only
         explains, what would have been"""
         self._clients: dict[tuple[str, bool], Any] = {}
+        self._watching: list[tuple[int, Callable[[], None]]] = []
+        self._paused = 0.0
 
     @property
     def region(self) -> str:
@@ -167,8 +173,25 @@ class Aws:
         return found.get_frozen_credentials()
 
     def pause(self) -> None:
-        """Between two looks."""
-        time.sleep(self.poll_seconds)
+        """Between two looks: who watches has it first, what is left of the time is slept."""
+        began, thread = time.monotonic(), threading.get_ident()
+        watching = [watch for owner, watch in self._watching if owner == thread]
+        for watch in watching:
+            watch()
+        took = time.monotonic() - (self._paused if watching else began)
+        time.sleep(max(self.poll_seconds - took, LEAST_PAUSE * self.poll_seconds))
+        self._paused = time.monotonic()
+
+    @contextmanager
+    def watched(self, watch: Callable[[], None]) -> Iterator[None]:
+        """`watch` is called in every pause of this thread; looks are then `poll_seconds` apart in all."""
+        entry = (threading.get_ident(), watch)
+        self._watching.append(entry)
+        self._paused = time.monotonic()
+        try:
+            yield
+        finally:
+            self._watching.remove(entry)
 
     def _client(self, service: str, *, again: bool = True) -> Any:
         """`again`: whether it may send a request a second time by itself."""

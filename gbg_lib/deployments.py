@@ -45,17 +45,23 @@ class Target:
 
 def targets(aws: Aws, deployment_id: str) -> list[Target]:
     """Every machine of a deployment with its lifecycle events, green before blue."""
-    ids = list(aws.pages("codedeploy", "list_deployment_targets", "targetIds", deploymentId=deployment_id))
+    ids = target_ids(aws, deployment_id)
     found: list[Target] = []
     for first in range(0, len(ids), BATCH_TARGETS):
-        answer = aws.call(
-            "codedeploy",
-            "batch_get_deployment_targets",
-            deploymentId=deployment_id,
-            targetIds=ids[first : first + BATCH_TARGETS],
-        )
-        found.extend(_target(item["instanceTarget"]) for item in answer["deploymentTargets"])
+        found.extend(read_targets(aws, deployment_id, ids[first : first + BATCH_TARGETS]))
     return sorted(found, key=lambda target: (target.side != "Green", target.instance))
+
+
+def target_ids(aws: Aws, deployment_id: str) -> list[str]:
+    """Of the machines that the deployment knows so far."""
+    found = aws.pages("codedeploy", "list_deployment_targets", "targetIds", deploymentId=deployment_id)
+    return [str(one) for one in found]
+
+
+def read_targets(aws: Aws, deployment_id: str, ids: list[str]) -> list[Target]:
+    """At most `BATCH_TARGETS` machines in one request."""
+    answer = aws.call("codedeploy", "batch_get_deployment_targets", deploymentId=deployment_id, targetIds=ids)
+    return [_target(item["instanceTarget"]) for item in answer["deploymentTargets"]]
 
 
 def _target(item: Mapping[str, Any]) -> Target:

@@ -5,6 +5,12 @@ A class knows the exit status that a command ends with: 0 is done, see below for
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gbg_lib.checks import Check
+
 DONE = 0
 FAILED = 1
 MISUSE = 2
@@ -83,6 +89,11 @@ class NotDelivered(GbgError):
 
 class CheckFailed(GbgError):
     """A check after a step found the world different from what the step should have made."""
+
+    def __init__(self, where: str, what: str, try_this: str, checks: Iterable[Check] = ()) -> None:
+        super().__init__(where, what, try_this)
+        self.checks = tuple(checks)
+        """all of the step, also those that passed"""
 
 
 class Interrupted(GbgError):

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from gbg_lib.waiting import rounds, wait_until
 OVER = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
 TRIGGER_SECONDS = 120
 MOST_REASON = 200
+ASK_ANYWAY = 8
+"""looks, after which the execution is asked for though one of its actions seems to go on"""
 ROLLBACK_TARGET = "rollbackTargetPipelineExecutionId"
 SOURCE = "Source"
 """the action that takes the commit"""
@@ -166,14 +168,18 @@ class Pipeline:
         `beside` is called each time they were looked at; what it returns is shown with them.
         """
         before: list[tuple[str, str, str]] = []
-        for _ in rounds(
+        looks = rounds(
             self.aws,
             limit_seconds=limit_seconds,
             what=f"release {execution_id}",
             try_this="it goes on by itself: run this again to follow it, or stop it in the console",
-        ):
-            over = self.execution(execution_id).over
+        )
+        for look, _ in enumerate(looks):
             actions = self.actions(execution_id)
+            asks = not _going_on(actions) or look % ASK_ANYWAY == 0
+            over = asks and self.execution(execution_id).over
+            if over:
+                actions = self.actions(execution_id)
             actions += beside(actions)
             now = [(action.id, action.status, action.summary) for action in actions]
             if now != before or over:
@@ -181,6 +187,11 @@ class Pipeline:
                 yield actions
             if over:
                 return
+
+
+def _going_on(actions: Sequence[Action]) -> bool:
+    """An execution is not over as long as one of its actions goes on, so one request a look is enough."""
+    return any(action.status == "InProgress" for action in actions)
 
 
 def _execution(item: Mapping[str, Any]) -> Execution:

@@ -48,7 +48,7 @@ def _stack(step: PipelineStack, name: str, runbook: str) -> Check:
     except GbgError as error:
         return Check(name, False, error.what, error.try_this)
     if status is None:
-        return Check(name, True, f"not there yet; runbook {runbook} makes it", "")
+        return Check(name, False, "not there yet", f"runbook {runbook}, which makes it", pending=True)
     if name == step.base_stack and status.endswith("_COMPLETE") and (url := step.base.get("SiteUrl")):
         return Check(name, True, f"{status}; its site answers {read_page(url).status}", "")
     return Check(name, not status.endswith("FAILED"), status, f"runbook {runbook} tells more")

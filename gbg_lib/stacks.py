@@ -23,6 +23,8 @@ STACK_MINUTES = 60
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """what a stack can rest in, with every resource as some template wants it"""
+RESTS = ("_COMPLETE", "_FAILED")
+"""how the statuses end of a stack that does not go on"""
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -198,22 +200,22 @@ class Stacks:
         seen = {event.id for event in islice(self._events(stack), 1)}
         begin()
         failures: list[StackEvent] = []
-        begun = False
+        ended = False
+        status = ""
         for _ in rounds(
             self.aws,
             limit_seconds=STACK_MINUTES * 60,
             what=f"stack {stack}",
             try_this="the stack's events tell what it waits for",
         ):
-            status = self.status(stack)
             for event in reversed(list(self._events(stack, seen))):
                 if event.id not in seen:
                     seen.add(event.id)
-                    begun = begun or event.logical_id == stack
+                    ended = ended or (event.logical_id == stack and event.status.endswith(RESTS))
                     if event.status.endswith("FAILED"):
                         failures.append(event)
                     yield event
-            if begun and status.endswith(("_COMPLETE", "_FAILED")):
+            if ended and (status := self.status(stack)).endswith(RESTS):
                 break
         if status not in good:
             raise _failed(stack, status, failures)

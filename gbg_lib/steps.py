@@ -127,15 +127,19 @@ class BaseStack(Step):
             what="the first fleet",
             try_this="the console output of its instances tells how far their start came",
         )
-        page = self.page()
-        status = self.stacks.status(self.base_stack)
-        serving = sum(fleet.serving for fleet in self.fleets())
+        page, found = self.page(), self.fleets()
+        serving = sum(fleet.serving for fleet in found)
+        starting = any(one.target_health == "initial" for fleet in found for one in fleet.instances)
         return self.passed(
             [
-                Check("stack", status in STABLE, status, "read the stack's events"),
-                Check("fleet", serving >= 1, f"{serving} instances serve", "look at target health"),
+                stack_check(self.stacks.status(self.base_stack)),
+                Check("fleet", serving >= 1, f"{serving} instances serve", "target health", starting),
                 Check(
-                    "page", page.status == 200, f"{page.url} answers {page.status}", "look at target health"
+                    "page",
+                    page.status == 200,
+                    f"{page.url} answers {page.status}",
+                    "target health",
+                    starting and not serving,
                 ),
             ]
         )
@@ -180,7 +184,8 @@ class SeedRepository(Step):
                     "branch",
                     head is not None,
                     f"{self.parameters.branch} is at {head.id[:8]}" if head else "it has no commit",
-                    "run the step again",
+                    "the plan above; the cell below it pushes",
+                    pending=True,
                 )
             ]
         )
@@ -211,12 +216,11 @@ class PipelineStack(Step):
         return {f"stack {self.pipeline_stack}": self.stacks.seen(self.pipeline_stack)}
 
     def check(self) -> list[Check]:
-        status = self.stacks.status(self.pipeline_stack)
         stages = self.aws.call("codepipeline", "get_pipeline", name=self.pipeline.name)["pipeline"]["stages"]
         names = [stage["name"] for stage in stages]
         return self.passed(
             [
-                Check("stack", status in STABLE, status, "read the stack's events"),
+                stack_check(self.stacks.status(self.pipeline_stack)),
                 Check(
                     "stages",
                     names == ["Source", "BuildGoldenAMI", "Build", "Deploy"],
@@ -309,7 +313,11 @@ class ReleaseRun(PipelineStack):
 
     def check(self, execution_id: str = "") -> list[Check]:
         """Raises ReleaseFailed, CheckFailed."""
-        release = require_succeeded(self.aws, self.release(execution_id or self.choose()[0]))
+        release = self.release(execution_id or self.choose()[0])
+        if release.status == "InProgress":
+            found = f"{release.execution_id[:8]} is going on"
+            return require([Check("release", False, found, "the live view above", pending=True)])
+        require_succeeded(self.aws, release)
         health = read_page(self.base["SiteUrl"] + "health")
         serving = [fleet for fleet in self.fleets() if fleet.serving]
         images = {instance.image for fleet in serving for instance in fleet.instances}
@@ -327,7 +335,8 @@ class ReleaseRun(PipelineStack):
                     "one fleet",
                     len(serving) == 1 and serving[0].group.endswith(release.deployment_id),
                     ", ".join(fleet.group for fleet in serving) or "no fleet serves",
-                    "blue is terminated some minutes after green has the traffic",
+                    "target health: blue is terminated some minutes after green has the traffic",
+                    pending=len(serving) > 1,
                 ),
                 Check(
                     "golden AMI",
@@ -337,6 +346,11 @@ class ReleaseRun(PipelineStack):
                 ),
             ]
         )
+
+
+def stack_check(status: str) -> Check:
+    """A stack that is at work may still come right; one that failed does not."""
+    return Check("stack", status in STABLE, status, "the stack's events", status.endswith("_IN_PROGRESS"))
 
 
 def template_parameters(parameters: Parameters, runbook: str) -> dict[str, str]:

@@ -169,9 +169,15 @@ class Exercise(ReleaseRun):
         one = sum(bool(fleet.serving) for fleet in self.fleets()) == 1
         way = "mend the cause (`gbg drill --mend` does it for you), release again, and follow it"
         checks = [
-            Check("release", well, f"{newest.id[:8]} {newest.status}", way),
-            Check("site", serving == newest.commit, f"commit {serving[:8]}", "read the release's message"),
-            Check("one fleet", one, "by target health", "wait for the end of blue, or of the rollback"),
+            Check("release", well, f"{newest.id[:8]} {newest.status}", way, pending=not newest.over),
+            Check(
+                "site",
+                serving == newest.commit,
+                f"commit {serving[:8]}",
+                "read the release's message",
+                pending=not newest.over,
+            ),
+            Check("one fleet", one, "by target health", "the end of blue, or of the rollback", pending=True),
         ]
         if all(check.passed for check in checks) and not session.restored:
             sessions.save(self, session.with_(restored=self._now()))

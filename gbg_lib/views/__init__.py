@@ -3,15 +3,17 @@
 Every view leaves a static form in a saved notebook.
 """
 
-from gbg_lib.views.banner import banner
+from gbg_lib.views.banner import banner, replay_banner
+from gbg_lib.views.checks import checks, checks_table
 from gbg_lib.views.differences import drift_table, orphans_table, swept_table
 from gbg_lib.views.drills import drills_table, tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
 from gbg_lib.views.gates import gates_table, person
-from gbg_lib.views.happened import what_happened
+from gbg_lib.views.happened import what_happened, what_was_read
 from gbg_lib.views.images import images_table, packages_table, pruning_table, revocation_table
-from gbg_lib.views.live import show_release, show_stack
+from gbg_lib.views.live import show_progress, show_release, show_stack, show_teardown
+from gbg_lib.views.plans import acknowledge, plan_table, release_costs
 from gbg_lib.views.predict import predict
 from gbg_lib.views.record_chart import record_chart
 from gbg_lib.views.record_page import export
@@ -30,30 +32,30 @@ from gbg_lib.views.record_tables import (
     verified_table,
 )
 from gbg_lib.views.releases import rates_table, releases_table
+from gbg_lib.views.site import site
 from gbg_lib.views.stages import stages_picture
 from gbg_lib.views.tables import (
     actions_table,
-    checks_table,
     fleets_table,
     lifecycle_table,
     outputs_table,
     parameters_table,
-    plan_table,
     release_table,
 )
 from gbg_lib.views.teardown import (
     inventory_table,
     removal_table,
-    show_teardown,
     stacks_table,
     strangers_table,
 )
-from gbg_lib.views.ways import show_progress, ways_table
+from gbg_lib.views.ways import ways_table
 
 __all__ = [
+    "acknowledge",
     "actions_table",
     "banner",
     "chain_table",
+    "checks",
     "checks_table",
     "decisions_table",
     "differences_table",
@@ -83,14 +85,17 @@ __all__ = [
     "record_chart",
     "record_table",
     "recorded_table",
+    "release_costs",
     "release_table",
     "releases_table",
     "removal_table",
+    "replay_banner",
     "revocation_table",
     "show_progress",
     "show_release",
     "show_stack",
     "show_teardown",
+    "site",
     "stacks_table",
     "stages_picture",
     "story_table",
@@ -102,4 +107,5 @@ __all__ = [
     "verified_table",
     "ways_table",
     "what_happened",
+    "what_was_read",
 ]

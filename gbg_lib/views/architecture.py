@@ -6,11 +6,12 @@ import html
 from dataclasses import dataclass
 
 from gbg_lib.views.chapters import CHAPTERS
+from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.shown import BLUE
 
 WIDTH, HEIGHT = 880, 330
 BOX_WIDTH, BOX_HEIGHT = 132, 58
-INK, FAINT, PAPER, LIT = "#1f2328", "#9aa4ae", "#ffffff", "#e3f1fa"
+INK, FAINT, PAPER, LIT = "#1f2328", "#57606a", "#ffffff", "#e3f1fa"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,6 @@ ARROWS = (
 )
 
 
-@dataclass(frozen=True)
-class Picture:
-    svg: str
-    words: str
-
-
 def picture(runbook: str) -> Picture:
     """New parts filled and framed thick, earlier ones framed, later ones dashed and grey."""
     new = set(CHAPTERS[runbook].parts) if runbook in CHAPTERS else set()
@@ -63,8 +58,9 @@ def picture(runbook: str) -> Picture:
     drawn += [_box(part, part.name in new, part.name in there) for part in PARTS]
     words = _words(new, there)
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
-        f"style='width:100%;max-width:{WIDTH}px' font-family='system-ui, sans-serif'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' "
+        f"height='{HEIGHT}' role='img' font-family='system-ui, sans-serif' "
+        f"aria-label='{html.escape(words)}'>"
         f"<title>{html.escape(words)}</title>"
         f"{TIP}"
         f"<rect width='{WIDTH}' height='{HEIGHT}' rx='10' fill='{PAPER}'/>{''.join(drawn)}</svg>"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gbg_lib.errors import GbgError
+from gbg_lib.record.words import plain
 from gbg_lib.views.chapters import chapter
 from gbg_lib.views.explain import go_on_explaining
-from gbg_lib.views.shown import BLUE, GREEN, ORANGE, Shown, note
+from gbg_lib.views.shown import BLUE, GREEN, GREY, ORANGE, Shown, note
 
 if TYPE_CHECKING:
+    from gbg_lib.record.reading import Read
     from gbg_lib.steps import Step
 
 MODE = "GBG_MODE"
@@ -36,6 +39,19 @@ def banner(step: Step, runbook: str) -> Shown:
     lines = [f"{told.capitalize()} · {where} · deployment {given.deployment}", _may(runbook, on_aws)]
     colour = GREEN if given.explain else ORANGE if on_aws else BLUE
     return note(colour, lines, label="on AWS" if on_aws else "on the sandbox")
+
+
+def replay_banner(read: Read) -> Shown:
+    """The same for a runbook that reads a record: where it was written, and that no cloud is asked."""
+    manifest = read.archive.manifest
+    gathered = next(iter(read.archive.of("gathering")), None)
+    written: Mapping[str, object] = gathered.data.get("parameters", {}) if gathered else {}
+    account = (manifest.builder.split(":") + [""] * 5)[4] or "unknown"
+    told = (written.get("cloud", "unknown"), account, manifest.internal.get("region", "unknown"))
+    cloud, account, region = (plain(value, 40) for value in told)
+    deployment = plain(manifest.summary.get("deployment", "unknown"), 40)
+    head = f"Replay · record of {cloud}, account {account}, {region} · deployment {deployment}"
+    return note(GREY, [head, "It only reads the record, and changes nothing."], label="from a record")
 
 
 def _may(runbook: str, on_aws: bool) -> str:

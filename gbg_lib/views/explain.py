@@ -24,10 +24,16 @@ GUARD, SHOW = "_gbg_explained", "_gbg_show"
 def go_on_explaining() -> None:
     """From the next cell on. Without a notebook around it (a script, a test) there is nothing to go on."""
     shell: Any = get_ipython()
-    if shell is None or any(isinstance(one, Guarded) for one in shell.ast_transformers):
+    if shell is None or explaining():
         return
     shell.user_ns |= {GUARD: explained, SHOW: _show}
     shell.ast_transformers.append(Guarded())
+
+
+def explaining() -> bool:
+    """Whether this notebook only explains."""
+    shell: Any = get_ipython()
+    return shell is not None and any(isinstance(one, Guarded) for one in shell.ast_transformers)
 
 
 class Guarded(ast.NodeTransformer):

@@ -17,11 +17,10 @@ import yaml
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters, checked, kind, names_for, parse_assignments
 from gbg_lib.views.banner import WALKTHROUGH, mode
-from gbg_lib.views.shown import RED, commands
+from gbg_lib.views.shown import RED, WIDGET, commands
 from gbg_lib.views.tables import parameters_table
 
 NAME_WIDTH, VALUE_WIDTH = "14em", "22em"
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Form:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from IPython import display as notebook
+
 from gbg_lib.progress import LEARNER, Progress
 from gbg_lib.views.architecture import picture
 from gbg_lib.views.chapters import chapter
+from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.shown import Shown, commands
 
 if TYPE_CHECKING:
@@ -23,9 +26,7 @@ def what_happened(step: Step, runbook: str) -> Shown:
 
     Who learns (`gbg lab`) has come this far: it is kept in their progress.
     """
-    if os.environ.get(LEARNER):
-        Progress().note(f"{runbook}: {chapter(runbook).title}", right=True)
-    drawn = picture(runbook)
+    drawn = _drawn(runbook)
     said = "The same with the aws command (a long value is a file that you would write first):"
     if step.aws.explains and step.aws.changes:
         said = "Nothing was done. It would have begun with:"
@@ -36,6 +37,22 @@ def what_happened(step: Step, runbook: str) -> Shown:
         said = "This runbook only looks." if looks else "Nothing was changed: it was there already."
     lines = [line for line in step.aws.changes if OBJECTS not in line]
     return Shown(
-        f"{drawn.svg}<p>{drawn.words}</p><p>{said}</p>{commands(lines) if lines else ''}",
+        f"<p>{drawn.words}</p><p>{said}</p>{commands(lines) if lines else ''}",
         "\n".join([drawn.words, said, *lines]),
     )
+
+
+def what_was_read(runbook: str) -> Shown:
+    """For a runbook that only reads a record: the architecture whose record it is."""
+    drawn = _drawn(runbook)
+    said = "Nothing was changed, and no cloud was asked."
+    return Shown(f"<p>{drawn.words}</p><p>{said}</p>", f"{drawn.words}\n{said}")
+
+
+def _drawn(runbook: str) -> Picture:
+    """Shown for itself: an image stays where HTML is stripped of pictures."""
+    if os.environ.get(LEARNER):
+        Progress().note(f"{runbook}: {chapter(runbook).title}", right=True)
+    drawn = picture(runbook)
+    notebook.display(drawn)
+    return drawn

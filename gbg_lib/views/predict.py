@@ -10,8 +10,7 @@ import ipywidgets
 
 from gbg_lib.progress import Progress
 from gbg_lib.views.banner import WALKTHROUGH, mode
-from gbg_lib.views.form import WIDGET
-from gbg_lib.views.shown import GREEN, ORANGE, note
+from gbg_lib.views.shown import GREEN, ORANGE, WIDGET, note
 
 
 class Question:
@@ -65,6 +64,15 @@ def predict(runbook: str, name: str) -> Question:
 
 
 QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
+    ("01", "first page"): (
+        "The stack brings up two machines, and nothing was built or released yet. What will a visitor see?",
+        {
+            "An error: there is no application": "The first machines put up a plain page themselves.",
+            "A plain page": "The first machines put it up while they start, so that there is a healthy blue.",
+            "The sample application": "It comes with the first release, in runbook 04.",
+        },
+        "A plain page",
+    ),
     ("03", "first"): (
         "Nobody pushes anything after the pipeline is made. What will it do?",
         {
@@ -82,5 +90,23 @@ QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
             "Half of each": "A release moves as a whole: all of green, or nothing of it.",
         },
         "The old version, as if nothing happened",
+    ),
+    ("05", "image"): (
+        "The application goes back to the last good release. What about the operating system below it?",
+        {
+            "It stays as it is now": "Old application and new image have never been tested together.",
+            "It goes back, too": "Application and image of one release belong together.",
+            "A new image is baked": "That takes long, and would be one more change.",
+        },
+        "It goes back, too",
+    ),
+    ("07", "machines"): (
+        "The stack takes over the fleet that serves. How many of its machines are replaced?",
+        {
+            "All, one after the other": "An import describes what is there, as it is.",
+            "None": "An import changes who owns the fleet, and no machine.",
+            "Half of them": "Nothing about a machine is changed.",
+        },
+        "None",
     ),
 }

@@ -18,8 +18,8 @@ from gbg_lib.record.store import Store
 from gbg_lib.record.story import Moment, key_moments, moments
 from gbg_lib.record.verify import verify_all
 from gbg_lib.record.words import plain
+from gbg_lib.views.checks import checks_table
 from gbg_lib.views.table import Table, table, took
-from gbg_lib.views.tables import checks_table
 
 MOMENTS = ("time", "after", "what", "took", "evidence")
 SHORT = 60

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 
-BLUE, GREEN, ORANGE, RED = "#0072b2", "#009e73", "#e69f00", "#d55e00"
+BLUE, GREEN, ORANGE, RED, GREY = "#0072b2", "#009e73", "#e69f00", "#d55e00", "#767676"
 """Okabe and Ito's palette: told apart by colour-blind readers, on light and on dark"""
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""what a notebook keeps of a live widget; its static twin is beside it"""
 
 
 class Shown:

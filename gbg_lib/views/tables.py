@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gbg_lib.checks import Check
 from gbg_lib.fleet import Fleet
 from gbg_lib.parameters import Parameters, names_for
 from gbg_lib.pipeline import Action
 from gbg_lib.release import Release, Target
-from gbg_lib.repository import SeedPlan
-from gbg_lib.stacks import StackPlan
 from gbg_lib.views.table import Table, duration, table, took
 
 
@@ -26,33 +23,9 @@ def parameters_table(parameters: Parameters, runbook: str) -> Table:
     return table(rows, ["parameter", "value", "meaning"])
 
 
-def plan_table(plan: StackPlan | SeedPlan) -> Table:
-    """What would be done: a row a kind of resource (stack), or a row a file (repository)."""
-    if isinstance(plan, SeedPlan):
-        files = [{"file": name, "action": plan.action} for name in plan.files]
-        return table(files, ["file", "action"], f"{plan.repository}: {plan.action}, because {plan.reason}")
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for change in plan.changes:
-        kinds.setdefault((change.type, change.action), []).append(change.logical_id)
-    rows = [
-        {"resource": kind, "action": action, "count": len(names), "names": ", ".join(sorted(names))}
-        for (kind, action), names in sorted(kinds.items())
-    ]
-    title = f"{plan.stack}: {plan.action}, because {plan.reason}"
-    return table(rows, ["resource", "action", "count", "names"], title)
-
-
 def outputs_table(outputs: Mapping[str, str]) -> Table:
     rows = [{"output": name, "value": value} for name, value in sorted(outputs.items())]
     return table(rows, ["output", "value"])
-
-
-def checks_table(checks: Iterable[Check]) -> Table:
-    rows = [
-        {"check": check.name, "result": "passed" if check.passed else "failed", "found": check.found}
-        for check in checks
-    ]
-    return table(rows, ["check", "result", "found"])
 
 
 def fleets_table(fleets: Iterable[Fleet]) -> Table:

@@ -1,14 +1,12 @@
-"""A teardown as tables: what there is and what it costs, what would be done, what happens."""
+"""A teardown as tables: what there is and what it costs, what would be done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from gbg_lib.prices import Prices
 from gbg_lib.teardown import Inventory, TeardownPlan
 from gbg_lib.teardown.kinds import Found
-from gbg_lib.teardown.removal import Told
-from gbg_lib.views.live import Live
 from gbg_lib.views.table import Table, table
 
 INVENTORY_COLUMNS = ["what", "count", "of them in no stack", "USD an hour", "USD a month"]
@@ -62,22 +60,6 @@ def removal_table(plan: TeardownPlan) -> Table:
     if plan.refusals:
         title += f"; refused as long as: {'; '.join(plan.refusals)}"
     return table(rows, ["step", "what", "count", "how", "which"], title)
-
-
-def show_teardown(news: Iterable[Told]) -> None:
-    """A row a thing with its latest status, while things go."""
-    live = Live()
-    latest: dict[tuple[str, str], Told] = {}
-    for told in news:
-        latest[told.part, told.thing] = told
-        live.show(teardown_state(latest))
-    if not latest:
-        live.show(table([], ["part", "thing", "status"], "Nothing was removed."))
-
-
-def teardown_state(latest: Mapping[tuple[str, str], Told]) -> Table:
-    rows = [{"part": told.part, "thing": told.thing, "status": told.status} for told in latest.values()]
-    return table(rows, ["part", "thing", "status"])
 
 
 def _money(things: Iterable[Found], prices: Prices) -> dict[str, str]:

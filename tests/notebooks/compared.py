@@ -23,6 +23,7 @@ class ComparedNotebook(IPyNbFile):  # type: ignore[misc]
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self._messages: deque[Message] = deque()
+        self.skip_compare += ("image/svg+xml",)  # as a PNG is: its words stand beside it, and are compared
 
     def get_kernel_message(self, timeout: float | None = None, stream: str = "iopub") -> Message:
         """The next message; a cell's are dealt out when it is done, with displays in their last state."""

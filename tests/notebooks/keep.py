@@ -16,7 +16,7 @@ import nbformat
 from gbg_lib.errors import GbgError
 from gbg_lib.runner import run
 from gbg_lib.views.banner import MODE, WALKTHROUGH
-from gbg_lib.views.form import WIDGET
+from gbg_lib.views.shown import WIDGET
 from gbg_sandbox.home import Home
 
 RUNBOOKS = Path(__file__).resolve().parent.parent.parent / "runbooks"

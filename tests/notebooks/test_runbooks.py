@@ -44,7 +44,7 @@ def test_a_first_run_shows_what_is_kept(sandbox: Path) -> None:
 def test_a_second_copy_lives_beside_the_first(path: Path, sandbox: Path, tmp_path: Path) -> None:
     done = run(path, {"deployment": "shop", "instance_count": 1}, tmp_path)
     told = shown(done.notebook)
-    assert "shop" in told and "passed" in told
+    assert "shop" in told and "✓ Right" in told
     assert "gbg-" not in told
 
 
@@ -70,7 +70,7 @@ def test_the_archive_job_keeps_what_nobody_recorded(sandbox: Path, tmp_path: Pat
     job = ROOT / "runbooks" / "jobs" / "archive.ipynb"
     for deployment in ("gbg", "shop"):
         told = shown(run(job, {"deployment": deployment}, tmp_path).notebook)
-        assert "passed" in told
+        assert "✓ right" in told
         assert "whole, and so is their chain" in told
 
 

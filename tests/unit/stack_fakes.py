@@ -93,13 +93,14 @@ class FakeCloudFormation:
         stack = self.stacks.get(given["StackName"])
         if stack is None:
             raise refusal("ValidationError", f"Stack with id {given['StackName']} does not exist")
-        if stack.executed:
-            self._go_on(given["StackName"], stack)
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in stack.outputs.items()]
         return {"Stacks": [{"StackStatus": stack.status, "Outputs": outputs}]}
 
     def describe_stack_events(self, **given: str) -> dict[str, Any]:
-        return {"StackEvents": list(reversed(self.stacks[given["StackName"]].events))}
+        stack = self.stacks[given["StackName"]]
+        if stack.executed:
+            self._go_on(given["StackName"], stack)
+        return {"StackEvents": list(reversed(stack.events))}
 
     def _go_on(self, name: str, stack: FakeStack) -> None:
         if self.late:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
@@ -12,6 +13,7 @@ import pytest
 RUNBOOKS = sorted((Path(__file__).resolve().parent.parent.parent / "runbooks").glob("[0-9]*.ipynb"))
 CHANGES = ("Apply", "Follow")
 LINES = 8
+SVG = "image/svg+xml"
 
 
 @pytest.fixture(params=RUNBOOKS, ids=lambda path: path.stem)
@@ -64,6 +66,17 @@ def test_what_a_picture_shows_is_there_as_text(notebook: Any) -> None:
     ]
     for picture in pictures:
         assert picture.metadata["image/png"]["alt"] == picture.data["text/plain"]
+
+
+def test_a_drawing_is_an_image_with_its_words_and_nothing_that_runs(notebook: Any) -> None:
+    drawings = [
+        output.data for cell in code(notebook) for output in cell.outputs if SVG in output.get("data", {})
+    ]
+    assert drawings
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing[SVG])
+        assert root.findtext("{http://www.w3.org/2000/svg}title") == drawing["text/plain"]
+        assert not re.search(r"<script|<style|\bon\w+=|href|url\((?!#)", drawing[SVG])
 
 
 def test_the_release_is_shown_on_a_time_axis() -> None:

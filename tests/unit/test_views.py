@@ -8,25 +8,19 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from gbg_lib.checks import Check
 from gbg_lib.fleet import Fleet, Instance
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.release import LifecycleEvent, Release, Target
-from gbg_lib.repository import SeedPlan
-from gbg_lib.stacks import ResourceChange, StackEvent, StackPlan
 from gbg_lib.views import (
     actions_table,
-    checks_table,
     fleets_table,
     lifecycle_table,
     outputs_table,
     parameters_table,
-    plan_table,
     release_table,
     stages_picture,
 )
-from gbg_lib.views.live import release_state, stack_state
 from gbg_lib.views.stages import COLOURS, HATCHES, StagesPicture
 from gbg_lib.views.table import duration, table, took
 from tests.unit.release_fakes import BEGIN, at
@@ -98,35 +92,8 @@ def test_parameters_come_with_their_meaning() -> None:
     assert ["instance_count", 3, meaning] in found.to_numpy().tolist()
 
 
-def test_a_stacks_plan_is_a_row_a_kind_of_resource() -> None:
-    changes = [
-        ResourceChange("Add", name, kind, "")
-        for name, kind in [("B", "AWS::EC2::Subnet"), ("A", "AWS::EC2::Subnet"), ("Vpc", "AWS::EC2::VPC")]
-    ]
-    found = plan_table(StackPlan("gbg-base", "create", "it does not exist yet", tuple(changes)))
-    assert repr(found).splitlines()[0] == "gbg-base: create, because it does not exist yet"
-    assert found.to_dict("records") == [
-        {"resource": "AWS::EC2::Subnet", "action": "Add", "count": 2, "names": "A, B"},
-        {"resource": "AWS::EC2::VPC", "action": "Add", "count": 1, "names": "Vpc"},
-    ]
-
-
-def test_an_empty_plan_says_why() -> None:
-    assert "nothing, because it exists" in repr(plan_table(StackPlan("s", "nothing", "it exists and equals")))
-
-
-def test_a_repositorys_plan_is_a_row_a_file() -> None:
-    found = plan_table(SeedPlan("gbg-app", "push", "the repository is empty", ("appspec.yml",)))
-    assert found.to_dict("records") == [{"file": "appspec.yml", "action": "push"}]
-
-
 def test_outputs_are_sorted_by_name() -> None:
     assert list(outputs_table({"Z": "1", "A": "2"})["output"]) == ["A", "Z"]
-
-
-def test_checks_say_passed_or_failed() -> None:
-    found = checks_table([Check("a", True, "2 serve", ""), Check("b", False, "none", "look")])
-    assert list(found["result"]) == ["passed", "failed"]
 
 
 def test_a_fleet_is_a_row_a_machine_by_zone() -> None:
@@ -208,26 +175,3 @@ class TestStagesPicture:
 
     def test_every_status_of_an_action_has_a_colour(self) -> None:
         assert set(COLOURS) == {"Succeeded", "InProgress", "Failed", "Abandoned"}
-
-
-def test_a_stacks_state_does_not_depend_on_the_order_of_events() -> None:
-    events = [
-        StackEvent("1", BEGIN, "gbg-base", "AWS::CloudFormation::Stack", "CREATE_IN_PROGRESS", "User"),
-        StackEvent("2", BEGIN, "Vpc", "AWS::EC2::VPC", "CREATE_COMPLETE", "ignored"),
-        StackEvent("3", BEGIN, "Role", "AWS::IAM::Role", "CREATE_FAILED", "denied"),
-    ]
-    one = stack_state({event.logical_id: event for event in events})
-    other = stack_state({event.logical_id: event for event in reversed(events)})
-    assert repr(one) == repr(other)
-    assert repr(one).splitlines() == [
-        "gbg-base CREATE_IN_PROGRESS: 1 of 2 resources done",
-        "type            resource  status           reason",
-        "AWS::EC2::VPC   Vpc       CREATE_COMPLETE",
-        "AWS::IAM::Role  Role      CREATE_FAILED    denied",
-    ]
-
-
-def test_a_releases_state_tells_the_error_first() -> None:
-    found = release_state(ACTIONS)
-    assert repr(found).splitlines()[0] == "1 stage done, Build Failed"
-    assert list(found["told"]) == ["", "mvn failed"]

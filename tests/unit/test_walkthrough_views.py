@@ -19,8 +19,8 @@ from gbg_lib.views.architecture import PARTS, picture
 from gbg_lib.views.banner import MODE
 from gbg_lib.views.chapters import CHAPTERS
 from gbg_lib.views.explain import GUARD, SHOW, Guarded, explained
-from gbg_lib.views.form import WIDGET
 from gbg_lib.views.predict import QUESTIONS, predict
+from gbg_lib.views.shown import WIDGET
 from tests.unit.aws_fakes import connected
 
 

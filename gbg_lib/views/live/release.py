@@ -1,0 +1,200 @@
+"""A release while it goes on: board of stages, bake and build step by step, machines, visits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gbg_lib.deployments import Target
+from gbg_lib.pipeline import Action
+from gbg_lib.record.words import plain
+from gbg_lib.release import BAKE, BUILD
+from gbg_lib.typical import STAGES, Usual, former_releases, of_stages
+from gbg_lib.views.live.board import SIGNS, Board, Mark, Row, Section, so_far, whole
+from gbg_lib.views.live.following import following
+from gbg_lib.views.live.marks import mark
+from gbg_lib.views.live.release_picture import drawing
+from gbg_lib.views.live.screen import Screen
+from gbg_lib.views.table import duration
+from gbg_lib.watch.pieces import Piece
+from gbg_lib.watch.release import Inside
+from gbg_lib.watch.traffic import Visit, counts
+
+if TYPE_CHECKING:
+    from gbg_lib.steps import ReleaseRun
+
+BAD: tuple[Mark, ...] = ("failed", "undone")
+
+
+@dataclass(frozen=True)
+class ReleaseState:
+    actions: tuple[Action, ...] = ()
+    bake: tuple[Piece, ...] = ()
+    bake_lines: tuple[str, ...] = ()
+    build: tuple[Piece, ...] = ()
+    build_lines: tuple[str, ...] = ()
+    machines: tuple[Target, ...] = ()
+    health: Mapping[str, str] = field(default_factory=dict)
+    visits: tuple[Visit, ...] = ()
+    missed: Mapping[str, str] = field(default_factory=dict)
+    usual: Mapping[str, Usual] = field(default_factory=dict)
+    over: bool = False
+    note: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Since the first action began, until now or the last one's end."""
+        if not self.actions:
+            return 0.0
+        begin = min(action.started for action in self.actions)
+        return max((action.started - begin).total_seconds() + action.seconds for action in self.actions)
+
+    @property
+    def whole_usual(self) -> Usual | None:
+        found = [self.usual[name] for name in STAGES if name in self.usual]
+        return Usual(sum(one.seconds for one in found), found[-1].source) if found else None
+
+    @property
+    def stages(self) -> list[tuple[str, Action | None]]:
+        """Those of the pipeline, also what has not begun; then the gates, as they came."""
+        by_name = {action.stage: action for action in self.actions}
+        begun = [(name, by_name.get(name)) for name in STAGES]
+        return [*begun, *((name, action) for name, action in by_name.items() if name not in STAGES)]
+
+    @property
+    def title(self) -> str:
+        done = sum(action is not None and action.status == "Succeeded" for _, action in self.stages)
+        bad = [
+            f"{name} {action.status}" for name, action in self.stages if action and mark(action.status) in BAD
+        ]
+        told = ", ".join([f"{done} of {len(self.stages)} stages and gates done", *bad])
+        told += f"; {so_far(self.seconds, self.whole_usual, over=self.over)}"
+        return f"{told}; {self.note}" if self.note else told
+
+
+def board(state: ReleaseState) -> Board:
+    found = [
+        Section("Stages", tuple(_stage(state, name, action) for name, action in state.stages)),
+        Section(
+            "Bake, step by step", tuple(map(_piece, state.bake)), _printed(state, BAKE, state.bake_lines)
+        ),
+        Section(
+            "Build, phase by phase",
+            tuple(map(_piece, state.build)),
+            _printed(state, BUILD, state.build_lines),
+        ),
+        Section("Machines and their lifecycle events", tuple(_machine(state, one) for one in state.machines)),
+        Section("Who answered visitors", _traffic(state.visits)),
+        Section("Not seen", tuple(Row("waiting", what, why) for what, why in sorted(state.missed.items()))),
+    ]
+    return Board(state.title, tuple(section for section in found if section.rows or section.lines))
+
+
+def _stage(state: ReleaseState, name: str, action: Action | None) -> Row:
+    usual = state.usual.get(name)
+    if action is None:
+        return Row("waiting", name, told=f"usually {duration(usual.seconds)}" if usual else "")
+    going_on = action.status == "InProgress"
+    took = so_far(action.seconds, usual, over=not going_on, source=False)
+    return Row(mark(action.status), name, action.status, "  ".join(filter(None, [took, _told(action)])))
+
+
+def _told(action: Action) -> str:
+    return plain(action.error or action.summary)
+
+
+def _printed(state: ReleaseState, stage: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """What a stage that went well printed is in the record; here it is for who waits or seeks."""
+    good = any(action.stage == stage and action.status == "Succeeded" for action in state.actions)
+    return () if good else lines
+
+
+def _piece(piece: Piece) -> Row:
+    going_on = mark(piece.status) == "going on"
+    took = "" if piece.seconds is None else whole(piece.seconds) if going_on else duration(piece.seconds)
+    return Row(mark(piece.status), piece.name, piece.status, took)
+
+
+def _machine(state: ReleaseState, machine: Target) -> Row:
+    """`✓ Green i-0abc  Succeeded  healthy: ✓ BeforeInstall ✓ Install …`."""
+    events = "  ".join(f"{SIGNS[mark(event.status)]} {event.name}" for event in machine.events)
+    health = state.health.get(machine.instance, "not registered")
+    name = f"{machine.side} {machine.instance}"
+    return Row(mark(machine.status), name, machine.status, f"{health}: {events}" if events else health)
+
+
+def _traffic(visits: Sequence[Visit]) -> tuple[Row, ...]:
+    """A row a colour; none where nobody visited."""
+    if not visits:
+        return ()
+    return tuple(Row("failed" if who == "nobody" and count else "done", who, f"{count} visits")
+                 for who, count in counts(visits).items())  # fmt: skip
+
+
+class ReleaseView:
+    """Holds what is known; draws it. Without a step only the stages are known."""
+
+    def __init__(self, step: ReleaseRun | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.screen = Screen()
+        self.actions: tuple[Action, ...] = ()
+        self.inside = Inside(step.aws, step.base) if step else None
+        self._step = step
+        self._usual: Mapping[str, Usual] = {}
+
+    def hear(self, actions: Sequence[Action]) -> None:
+        first = not self.actions and bool(actions)
+        self.actions = tuple(actions)
+        if first:
+            self.expect()
+        self.draw()
+
+    def look(self) -> None:
+        if self.inside:
+            self.inside.look(self.actions)
+
+    def finish(self) -> None:
+        if self.inside:
+            self.inside.finish(self.actions)
+
+    def expect(self) -> None:
+        """How long its stages usually take."""
+        if self._step and self.inside:
+            before = self._step.aws.requests.total()
+            former = former_releases(self._step.pipeline, self.actions)
+            for _ in range(self._step.aws.requests.total() - before):
+                self.inside.budget.take()
+            self._usual = of_stages(self._step.parameters.cloud, former)
+
+    def state(self, *, over: bool = False, note: str = "") -> ReleaseState:
+        known = ReleaseState(self.actions, usual=self._usual, over=over, note=note)
+        if self.inside is None:
+            return known
+        inside = self.inside
+        machines = sorted(inside.targets.values(), key=lambda one: (one.side != "Green", one.instance))
+        return ReleaseState(
+            self.actions,
+            inside.bake,
+            inside.bake_lines,
+            inside.build,
+            inside.build_lines,
+            tuple(machines),
+            inside.health,
+            tuple(inside.traffic.visits),
+            inside.missed,
+            self._usual,
+            over,
+            note,
+        )
+
+    def draw(self, *, over: bool = False, note: str = "") -> None:
+        if self.actions:
+            state = self.state(over=over, note=note)
+            self.screen.show(board(state), lambda: drawing(state))
+
+
+def show_release(states: Iterable[Sequence[Action]], step: ReleaseRun | None = None) -> None:
+    """The release from inside, as long as `states` tells of it. Ends with what `states` ends with."""
+    view = ReleaseView(step)
+    following(states, view.hear, view.draw, step.aws if step else None, view.look, view.finish)

@@ -1,0 +1,46 @@
+"""The site as visitors see it: its address, what it answers, and in `gbg lab` the page itself in a frame."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from typing import TYPE_CHECKING
+
+from gbg_lib.fleet import Page, read_page
+from gbg_lib.progress import LEARNER
+from gbg_lib.views.shown import Shown
+
+if TYPE_CHECKING:
+    from gbg_lib.steps import Step
+
+TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
+MIXED = "A frame that stays empty: a browser shows no http page inside an https one. The link opens it."
+
+
+def site(step: Step) -> Shown:
+    """A frame only where somebody looks: in a saved notebook it would show another day's site, or none."""
+    url = step.base["SiteUrl"]
+    told = _told(step.page())
+    link = f"<p><a href='{html.escape(url)}' target='_blank' rel='noopener'>{html.escape(url)}</a> "
+    markup, text = f"{link}{html.escape(told)}</p>", f"{url} {told}"
+    if os.environ.get(LEARNER):
+        markup += _frame(url) + (f"<p>{MIXED}</p>" if step.parameters.cloud == "aws" else "")
+    return Shown(markup, text)
+
+
+def _told(page: Page) -> str:
+    found = TITLE.search(page.body)
+    title = html.unescape(found.group(1)) if found else ""
+    health = read_page(page.url + "health").facts
+    facts = f"; deployment {health['deployment']}" if "deployment" in health else ""
+    return f"answers {page.status}{f': {title}' if title else ''}{facts}"
+
+
+def _frame(url: str) -> str:
+    """Without rights: the page may run nothing in the notebook's name."""
+    address = html.escape(url, quote=True)
+    return (
+        f"<iframe src='{address}' title='The site as visitors see it' sandbox='' loading='lazy' "
+        "width='100%' height='360' style='border:1px solid #8c959f;background:#ffffff'></iframe>"
+    )

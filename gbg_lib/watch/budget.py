@@ -1,0 +1,36 @@
+"""At most so many requests in any second."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+REQUESTS_A_SECOND = 5
+SECOND = 1.0
+
+
+class Budget:
+    def __init__(self, most: int = REQUESTS_A_SECOND, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
+        self.clock = clock
+        self._taken: deque[float] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many may be made now."""
+        self._forget()
+        return self.most - len(self._taken)
+
+    def take(self) -> None:
+        self._taken.append(self.clock())
+
+    @property
+    def wait_seconds(self) -> float:
+        """Until one more may be made."""
+        return 0.0 if self.free > 0 else max(self._taken[0] + SECOND - self.clock(), 0.0)
+
+    def _forget(self) -> None:
+        now = self.clock()
+        while self._taken and now - self._taken[0] >= SECOND:
+            self._taken.popleft()
