@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 
@@ -14,6 +15,8 @@ from gbg_cli.terminal import errors_shown
 from gbg_lib.progress import LEARNER
 
 FIRST = "runbooks/00_welcome.ipynb"
+SETTINGS = Path(__file__).parent / "lab_settings"
+"""what JupyterLab takes in place of its own defaults; a learner's own settings go before it"""
 
 
 @click.command()
@@ -24,12 +27,14 @@ FIRST = "runbooks/00_welcome.ipynb"
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def lab(port: int, no_browser: bool, words: tuple[str, ...]) -> None:
     """Open JupyterLab on runbook 00; words after `--` go to JupyterLab."""
-    with errors_shown():
-        ensure_up()
+    with errors_shown(), ThreadPoolExecutor(1) as beside:
+        sandbox = beside.submit(ensure_up)
+        from jupyterlab.labapp import LabApp  # takes as long to load as the sandbox to start
+
+        sandbox.result()
     os.environ.setdefault(LEARNER, getpass.getuser())
-    sys.stdout.flush()
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *arguments(port, no_browser), *words])
+    LabApp.launch_instance([*arguments(port, no_browser), *words])
 
 
 def arguments(port: int, no_browser: bool) -> list[str]:
@@ -39,6 +44,7 @@ def arguments(port: int, no_browser: bool) -> list[str]:
         f"--ServerApp.port={port}",
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
+        f"--LabApp.app_settings_dir={SETTINGS}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--ServerApp.open_browser=False"] if no_browser else []),

@@ -1,0 +1,31 @@
+"""What `gbg lab` tells JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from gbg_cli.lab import SETTINGS, arguments
+
+SCHEMAS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
+
+
+def test_every_setting_is_one_that_jupyterlab_has() -> None:
+    overrides = json.loads((SETTINGS / "overrides.json").read_text())
+    assert f"--LabApp.app_settings_dir={SETTINGS}" in arguments(8888, no_browser=True)
+    for plugin, settings in overrides.items():
+        extension, _, name = plugin.partition(":")
+        schema = json.loads((SCHEMAS / extension / f"{name}.json").read_text())
+        assert set(settings) <= set(schema["properties"]), plugin
+
+
+def test_nothing_is_asked_of_other_machines_and_of_the_learner() -> None:
+    overrides = json.loads((SETTINGS / "overrides.json").read_text())
+    assert overrides["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert "--ServerApp.ip=127.0.0.1" in arguments(8888, no_browser=False)
+
+
+def test_its_start_loads_no_parser_that_nothing_uses() -> None:
+    locked = (Path(__file__).parent.parent.parent / "requirements" / "lab.lock").read_text().splitlines()
+    assert not [line for line in locked if line.startswith("rfc3987-syntax")]
