@@ -17,6 +17,18 @@ from typing import Any
 import websocket
 
 SECONDS = 60
+CONTROL, SHIFT = 2, 8
+KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "Backspace": (8, "")}
+"""a key's code for Windows, which Chromium goes by everywhere, and what it types"""
+MIDDLE = """
+(found => {
+  found.scrollIntoView({block: "center", inline: "nearest"});
+  const box = found.getBoundingClientRect();
+  const x = box.x + box.width / 2, y = box.y + box.height / 2;
+  const top = document.elementFromPoint(x, y);
+  return {x, y, free: found.contains(top) || (top?.contains(found) ?? false), covering: top?.outerHTML ?? ""};
+})(%s)
+"""
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 
@@ -107,6 +119,36 @@ class Chromium:
 
     def until_seen(self, text: str, seconds: float = SECONDS) -> None:
         self.until(f"document.body && document.body.innerText.includes({json.dumps(text)})", seconds)
+
+    # --- hands ---
+
+    def click(self, element: str) -> None:
+        """With the mouse, in the middle of what a JavaScript expression gives; nothing may lie on it."""
+        at = self.value(MIDDLE % element)
+        assert at["free"], f"{element} can't be clicked: {at['covering'][:200]} lies on it"
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            button = "none" if kind == "mouseMoved" else "left"
+            self.send(
+                "Input.dispatchMouseEvent", type=kind, x=at["x"], y=at["y"], button=button, clickCount=1
+            )
+
+    def press(self, key: str, modifiers: int = 0) -> None:
+        code, typed = KEYS[key]
+        same = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        self.send("Input.dispatchKeyEvent", type="keyDown", text=typed, **same)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **same)
+
+    def select_all(self) -> None:
+        """Ctrl+A in what has the focus."""
+        same = {"key": "a", "code": "KeyA", "windowsVirtualKeyCode": 65, "modifiers": CONTROL}
+        self.send("Input.dispatchKeyEvent", type="keyDown", commands=["selectAll"], **same)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **same)
+
+    def type(self, text: str) -> None:
+        """Letter by letter, into what has the focus."""
+        for letter in text:
+            self.send("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
     def keep(self, path: Path) -> None:
         """A screenshot of what fits on the screen."""

@@ -1,0 +1,249 @@
+"""JupyterLab as `gbg lab` starts it, and a runbook in it as a person has it before them.
+
+A person goes by what is to be seen: headings, buttons, labels, the number that a cell has when it has run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.browser.chromium import SHIFT, Chromium
+
+ROOT = Path(__file__).parent.parent.parent
+NOT_COPIED = shutil.ignore_patterns(".*", "build", "runs", "__pycache__", "*.egg-info")
+START_SECONDS = 120
+CELL_SECONDS = 300
+
+OPEN_SECONDS = 120
+
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+FRONT = f"document.querySelector('{PANEL} .jp-Notebook')"
+CELLS = f"[...{FRONT}.querySelectorAll('.jp-Cell')]"
+WRONG = "[data-mime-type*=error], [data-mime-type*=stderr]"
+ACTIVE = f"{FRONT}.querySelector('.jp-Cell.jp-mod-active')"
+SECTIONS = """
+(() => {
+  let heading = "";
+  return CELLS.map(cell => {
+    const found = cell.querySelectorAll(".jp-RenderedMarkdown :is(h1, h2, h3)");
+    if (found.length) heading = found[found.length - 1].textContent.replace("¶", "").trim();
+    return heading;
+  });
+})()
+""".replace("CELLS", CELLS)
+
+
+class Lab:
+    """A copy of the project, so that what a learner saves changes nothing here, and its own home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project, self._log = folder / "project", folder / "lab.log"
+        shutil.copytree(ROOT, self.project, symlinks=True, ignore=NOT_COPIED)
+        (self.project / ".venv").symlink_to(ROOT / ".venv")
+        home = folder / "home"
+        home.mkdir()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GBG_", "JUPYTER"))},
+            "HOME": str(home),
+            "XDG_DATA_HOME": str(home / "data"),
+            "GBG_HOME": str(folder / "sandbox"),
+            "PYTHONPATH": str(self.project),
+        }
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[str]:
+        """The address that the terminal shows."""
+        with self._log.open("w") as log:
+            process = subprocess.Popen(
+                ["./gbg", "lab", "--no-browser", "--port", str(_free_port())],
+                cwd=self.project,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield self._address(process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(START_SECONDS)
+            self.gbg("down")
+
+    def gbg(self, *words: str) -> str:
+        done = subprocess.run(
+            ["./gbg", *words],
+            cwd=self.project,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def _address(self, process: subprocess.Popen[bytes]) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while not (found := re.search(r"http://127\.0\.0\.1:\S+token=\w+", self.said())):
+            assert process.poll() is None, f"gbg lab ended:\n{self.said()}"
+            assert time.monotonic() < deadline, f"gbg lab tells no address:\n{self.said()}"
+            time.sleep(0.1)
+        return found.group()
+
+
+class Runbook:
+    """The one in front."""
+
+    def __init__(self, browser: Chromium, folder: Path) -> None:
+        self._browser, self._folder = browser, folder
+        self._length = 0
+
+    def wait_open(self, number: str) -> None:
+        """Until it is there from its first heading to its last cell, and its kernel is ready."""
+        (path,) = self._folder.glob(f"{number}_*.ipynb")
+        self._length = len(json.loads(path.read_text())["cells"])
+        for there in (
+            f"{FRONT}?.querySelector('h1')?.textContent.startsWith('{number}')",
+            f"{CELLS}.length === {self._length}",
+            f"document.querySelector('{PANEL} [data-status=idle]')",
+        ):
+            self._browser.until(there, OPEN_SECONDS)
+
+    def clear(self) -> None:
+        """Take away what a former run shows."""
+        self.menu("Edit", "Clear Outputs of All Cells")
+        self.stand(0)
+
+    def menu(self, name: str, entry: str) -> None:
+        for label, text in ((".lm-MenuBar-itemLabel", name), (".lm-Menu-itemLabel", entry)):
+            found = _named(f"document.querySelectorAll('{label}')", text)
+            self._browser.until(found)
+            self._browser.click(found)
+
+    def follow(self, link: str) -> None:
+        """Click a link in the text."""
+        found = _named(f"{FRONT}.querySelectorAll('a')", link)
+        self._browser.until(found)
+        self._browser.click(found)
+
+    # --- cells ---
+
+    def sections(self) -> list[str]:
+        """The heading above each cell."""
+        return list(self._browser.value(SECTIONS))
+
+    def section(self) -> str:
+        """The heading above the active cell; empty in the new cell that JupyterLab makes behind the last."""
+        active = self.active()
+        return self.sections()[active] if active < self._length else ""
+
+    def cell(self, number: int) -> str:
+        """A script that gives it."""
+        return f"{CELLS}[{number}]"
+
+    def active(self) -> int:
+        return int(self._browser.value(f"{CELLS}.indexOf({ACTIVE})"))
+
+    def stand(self, number: int) -> None:
+        """Click beside a cell, left of what it holds."""
+        self._browser.click(f"{self.cell(number)}.querySelector('.jp-InputPrompt')")
+        self._browser.until(f"{ACTIVE} === {self.cell(number)}")
+
+    def press(self) -> int:
+        """Shift+Enter: the active cell runs, and the next one becomes active; which it was."""
+        number = self.active()
+        self._browser.press("Enter", SHIFT)
+        self._browser.until(f"{ACTIVE} !== {self.cell(number)}")
+        return number
+
+    def press_run_button(self) -> int:
+        """The same with the mouse."""
+        number = self.active()
+        self._browser.click(f"document.querySelector('{PANEL} [data-command^=\"notebook:run-cell\"]')")
+        self._browser.until(f"{ACTIVE} !== {self.cell(number)}")
+        return number
+
+    def wait_run(self, number: int) -> str:
+        """Until the cell has a number of its own; what it shows. An error in it fails."""
+        cell = self.cell(number)
+        ran = f"/[0-9]/.test({cell}.querySelector('.jp-InputPrompt').textContent)"
+        self._browser.until(f"{cell}.matches('.jp-MarkdownCell') || {ran}", CELL_SECONDS)
+        shown = self.shown(number)
+        assert not self._browser.value(f"{cell}.querySelector('{WRONG}')"), shown
+        return shown
+
+    def shown(self, number: int) -> str:
+        outputs = f"{self.cell(number)}.querySelector('.jp-Cell-outputWrapper')"
+        return str(self._browser.value(f"{outputs}?.innerText ?? ''"))
+
+    def up_to(self, section: str) -> None:
+        """Run cell after cell until the active one is the first of the next section of that name."""
+        while (at := self.section()) != section:
+            assert at, f"there is no section {section!r} any more"
+            self.wait_run(self.press())
+
+    def through(self, code: str) -> int:
+        """Run cell after cell to the next one with this in its code; its number."""
+        while True:
+            number = self.active()
+            wanted = self._browser.value(f"{self.cell(number)}.innerText.includes({json.dumps(code)})")
+            self.wait_run(self.press())
+            if wanted:
+                return number
+
+    def run(self, section: str) -> str:
+        """Run cell after cell, to the end of the next section of that name; what the section shows."""
+        self.up_to(section)
+        shown = []
+        while self.section() == section:
+            shown.append(self.wait_run(self.press()))
+        return "\n".join(shown)
+
+    # --- what cells show ---
+
+    def field(self, name: str) -> str:
+        """A script that gives the input with this label."""
+        label = _named(f"{FRONT}.querySelectorAll('.widget-label')", name)
+        return f"{label}?.parentElement.querySelector('input, select')"
+
+    def fill(self, name: str, text: str) -> None:
+        """Type into the field with this label, over what is in it."""
+        self._browser.until(self.field(name))
+        self._browser.click(self.field(name))
+        self._browser.select_all()
+        self._browser.type(text)
+
+    def choose(self, button: str) -> None:
+        """Press a button that a cell shows."""
+        found = _named(f"{FRONT}.querySelectorAll('.jp-OutputArea button')", button)
+        self._browser.until(found)
+        self._browser.click(found)
+
+    def pictures(self, section: str) -> int:
+        """How many pictures a section shows."""
+        number = "(all, one) => all + one.querySelectorAll('.jp-OutputArea :is(svg[role=img], img)').length"
+        script = (
+            f"{CELLS}.filter((_, number) => {SECTIONS}[number] === {json.dumps(section)}).reduce({number}, 0)"
+        )
+        return int(self._browser.value(script))
+
+
+def _named(these: str, text: str) -> str:
+    """A script that gives the last of these elements that is called so."""
+    return f"[...{these}].findLast(one => one.textContent.trim() === {json.dumps(text)})"
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
