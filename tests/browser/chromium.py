@@ -83,6 +83,9 @@ class Chromium:
             self.errors.append(json.dumps(params["exceptionDetails"]))
         elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif message.get("method") == "Page.javascriptDialogOpening":
+            accept = {"id": next(self._numbers), "method": "Page.handleJavaScriptDialog"}
+            self._socket.send(json.dumps({**accept, "params": {"accept": True}}))
         elif message.get("method") == "Runtime.consoleAPICalled" and params["type"] == "error":
             self.errors.append(json.dumps(params["args"]))
 
@@ -100,6 +103,9 @@ class Chromium:
 
     def open(self, url: str) -> None:
         self.send("Page.navigate", url=url)
+
+    def reload(self) -> None:
+        self.send("Page.reload")
 
     def value(self, script: str) -> Any:
         """What a JavaScript expression gives; a promise is waited for."""
@@ -122,15 +128,15 @@ class Chromium:
 
     # --- hands ---
 
-    def click(self, element: str) -> None:
+    def click(self, element: str, times: int = 1) -> None:
         """With the mouse, in the middle of what a JavaScript expression gives; nothing may lie on it."""
         at = self.value(MIDDLE % element)
         assert at["free"], f"{element} can't be clicked: {at['covering'][:200]} lies on it"
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            button = "none" if kind == "mouseMoved" else "left"
-            self.send(
-                "Input.dispatchMouseEvent", type=kind, x=at["x"], y=at["y"], button=button, clickCount=1
-            )
+        place = {"x": at["x"], "y": at["y"]}
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", **place)
+        for count in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=count, **place)
 
     def press(self, key: str, modifiers: int = 0) -> None:
         code, typed = KEYS[key]

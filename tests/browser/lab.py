@@ -20,7 +20,8 @@ from pathlib import Path
 from tests.browser.chromium import SHIFT, Chromium
 
 ROOT = Path(__file__).parent.parent.parent
-NOT_COPIED = shutil.ignore_patterns(".*", "build", "runs", "__pycache__", "*.egg-info")
+NOT_COPIED = ("build", "runs", "records")
+"""of the project's own folder, besides what is hidden: what tests and learners have made"""
 START_SECONDS = 120
 CELL_SECONDS = 300
 
@@ -29,6 +30,7 @@ OPEN_SECONDS = 120
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 FRONT = f"document.querySelector('{PANEL} .jp-Notebook')"
 CELLS = f"[...{FRONT}.querySelectorAll('.jp-Cell')]"
+DRAWN = "new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 WRONG = "[data-mime-type*=error], [data-mime-type*=stderr]"
 ACTIVE = f"{FRONT}.querySelector('.jp-Cell.jp-mod-active')"
 SECTIONS = """
@@ -43,12 +45,17 @@ SECTIONS = """
 """.replace("CELLS", CELLS)
 
 
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    top = Path(folder) == ROOT
+    return [one for one in names if one == "__pycache__" or (top and (one[0] == "." or one in NOT_COPIED))]
+
+
 class Lab:
     """A copy of the project, so that what a learner saves changes nothing here, and its own home."""
 
     def __init__(self, folder: Path) -> None:
         self.project, self._log = folder / "project", folder / "lab.log"
-        shutil.copytree(ROOT, self.project, symlinks=True, ignore=NOT_COPIED)
+        shutil.copytree(ROOT, self.project, symlinks=True, ignore=_left_out)
         (self.project / ".venv").symlink_to(ROOT / ".venv")
         home = folder / "home"
         home.mkdir()
@@ -136,6 +143,12 @@ class Runbook:
         self._browser.until(found)
         self._browser.click(found)
 
+    def open_file(self, name: str) -> None:
+        """Double-click it in the list of files."""
+        found = _named("document.querySelectorAll('.jp-DirListing-itemText')", name)
+        self._browser.until(found)
+        self._browser.click(found, times=2)
+
     # --- cells ---
 
     def sections(self) -> list[str]:
@@ -178,6 +191,7 @@ class Runbook:
         cell = self.cell(number)
         ran = f"/[0-9]/.test({cell}.querySelector('.jp-InputPrompt').textContent)"
         self._browser.until(f"{cell}.matches('.jp-MarkdownCell') || {ran}", CELL_SECONDS)
+        self._browser.value(DRAWN)
         shown = self.shown(number)
         assert not self._browser.value(f"{cell}.querySelector('{WRONG}')"), shown
         return shown
@@ -231,11 +245,9 @@ class Runbook:
 
     def pictures(self, section: str) -> int:
         """How many pictures a section shows."""
-        number = "(all, one) => all + one.querySelectorAll('.jp-OutputArea :is(svg[role=img], img)').length"
-        script = (
-            f"{CELLS}.filter((_, number) => {SECTIONS}[number] === {json.dumps(section)}).reduce({number}, 0)"
-        )
-        return int(self._browser.value(script))
+        images = "cell.querySelectorAll('.jp-OutputArea :is(.jp-RenderedSVG, .jp-RenderedImage)').length"
+        counted = f"{CELLS}.map((cell, number) => {SECTIONS}[number] === {json.dumps(section)} && {images})"
+        return sum(self._browser.value(counted))
 
 
 def _named(these: str, text: str) -> str:

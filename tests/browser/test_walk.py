@@ -14,11 +14,14 @@ import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import QUIET
-from tests.browser.lab import Lab, Runbook
+from tests.browser.lab import FRONT, Lab, Runbook
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURES = ROOT / "build" / "walk"
 BANNER = "Walkthrough · sandbox, account 123456789012, us-east-1 · deployment gbg"
+
+RIGHT = "✓ Right"
+MINUTES = 300
 
 pytestmark = pytest.mark.xdist_group("walk")
 
@@ -56,10 +59,13 @@ def runbook(page: Chromium, lab: Lab) -> Iterator[Runbook]:
     assert page.errors == []
 
 
-def begin(page: Chromium, runbook: Runbook, link: str) -> None:
-    """To the next runbook by its link, and what a former run shows away."""
-    runbook.follow(link)
-    runbook.wait_open(link[:2])
+def begin(page: Chromium, runbook: Runbook, name: str) -> None:
+    """The next runbook by its link, or from the list of files; what a former run shows away."""
+    if name.endswith(".ipynb"):
+        runbook.open_file(name)
+    else:
+        runbook.follow(name)
+    runbook.wait_open(name[:2])
     runbook.clear()
 
 
@@ -71,8 +77,29 @@ def fill_in(runbook: Runbook, **typed: str) -> int:
     return form
 
 
+def predict(page: Chromium, runbook: Runbook, answer: str, section: str) -> None:
+    """An answer that is right; then on to the section behind it."""
+    runbook.choose(answer)
+    page.until(f"{FRONT}.querySelector('[role=note][aria-label=right]')")
+    runbook.stand(runbook.sections().index(section))
+
+
+def watch(page: Chromium, runbook: Runbook, section: str) -> int:
+    """Begin the section's one cell; its number."""
+    runbook.up_to(section)
+    runbook.press()
+    return runbook.press()
+
+
 def see(page: Chromium, name: str) -> None:
     page.keep(PICTURES / f"{name}.png")
+
+
+def happened(page: Chromium, runbook: Runbook, number: str) -> str:
+    shown = runbook.run("What just happened")
+    assert runbook.pictures("What just happened") == 1
+    see(page, f"{number}-happened")
+    return shown
 
 
 def test_00_welcomes(page: Chromium, runbook: Runbook) -> None:
@@ -83,16 +110,16 @@ def test_00_welcomes(page: Chromium, runbook: Runbook) -> None:
     shown = runbook.run("Parameters")
     assert BANNER in shown
     assert "It only looks." in shown
-    assert "not there yet; runbook 01 makes it" in runbook.run("Check")
+    assert "runbook 01, which makes it" in runbook.run("Check")
     assert "Still to come" in runbook.run("How to read a runbook")
     assert runbook.pictures("How to read a runbook") == 1
-    see(page, "00-done")
+    see(page, "00-happened")
 
 
 def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "01 · Base stack")
     form = fill_in(runbook, termination_wait_minutes="soon")
-    page.until(f"{runbook.cell(form)}.querySelector('[role=alert]')?.textContent.includes('soon')")
+    page.until(f"{runbook.cell(form)}.querySelector('[role=alert]:not(:empty)')")
     see(page, "01-form-refuses")
     runbook.fill("termination_wait_minutes", "2")
     page.until_seen("./gbg run 1 -p termination_wait_minutes=2")
@@ -101,70 +128,67 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     assert BANNER in runbook.run("Parameters")
     assert "create, because it does not exist yet" in runbook.run("Plan")
     see(page, "01-plan")
-    runbook.up_to("Apply")
-    runbook.press()
-    cell = runbook.press()
-    page.until(f"{runbook.cell(cell)}.innerText.includes('CREATE_IN_PROGRESS')")
+    predict(page, runbook, "A plain page", "Apply")
+    cell = watch(page, runbook, "Apply")
+    page.until(f"{runbook.cell(cell)}.innerText.includes('IN_PROGRESS')")
     see(page, "01-live")
-    assert "CREATE_COMPLETE" in runbook.wait_run(cell)
-    assert "2 instances serve" in runbook.run("Check")
-    see(page, "01-check")
+    assert "CREATE_COMPLETE: 48 of 48 resources done" in runbook.wait_run(cell)
+    see(page, "01-made")
+    shown = runbook.run("Check")
+    assert RIGHT in shown
+    assert "2 instances serve" in shown
     assert "SiteUrl" in runbook.run("What is there now")
-    assert "aws cloudformation create-change-set" in runbook.run("What just happened")
-    assert runbook.pictures("What just happened") == 1
-    see(page, "01-happened")
+    assert page.value(f"{FRONT}.querySelector('iframe')?.getAttribute('sandbox')") == ""
+    assert "aws cloudformation create-change-set" in happened(page, runbook, "01")
 
 
 def test_02_seeds_the_repository_with_the_mouse_alone(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "02 · Seed the repository")
     shown = ""
-    while runbook.section():
+    while runbook.section() != "What just happened":
         shown += runbook.wait_run(runbook.press_run_button())
     assert BANNER in shown
     assert "because the repository is empty" in shown
     assert "Add the sample application" in shown
-    assert "git push" in shown
-    assert runbook.pictures("What just happened") == 1
-    see(page, "02-done")
+    assert RIGHT in shown
+    assert "git push" in happened(page, runbook, "02")
 
 
-def test_03_makes_the_pipeline_and_a_prediction(page: Chromium, runbook: Runbook) -> None:
+def test_03_makes_the_pipeline_and_asks_for_a_prediction(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "03 · Pipeline")
     assert BANNER in runbook.run("Parameters")
     assert "create, because it does not exist yet" in runbook.run("Plan")
     runbook.choose("Wait for the next push")
     page.until_seen("A new pipeline runs once with what is on the branch already.")
-    runbook.choose("Release the commit of runbook 02")
-    page.until("document.querySelector('[role=note][aria-label=right]')")
-    see(page, "03-predicted")
-    runbook.stand(runbook.sections().index("Apply"))
-    assert "CREATE_COMPLETE" in runbook.run("Apply")
-    assert "Source → BuildGoldenAMI → Build → Deploy" in runbook.run("Check")
-    assert runbook.run("What just happened")
-    see(page, "03-happened")
+    see(page, "03-predicted-wrong")
+    predict(page, runbook, "Release the commit of runbook 02", "Apply")
+    assert "CREATE_COMPLETE: 17 of 17 resources done" in runbook.run("Apply")
+    shown = runbook.run("Check")
+    assert RIGHT in shown
+    assert "Source → BuildGoldenAMI → Build → Deploy" in shown
+    happened(page, runbook, "03")
 
 
 def test_04_follows_a_release(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "04 · Release")
     assert BANNER in runbook.run("Parameters")
-    assert "Following one release" in runbook.run("Plan")
-    runbook.choose("The old version, as if nothing happened")
-    page.until("document.querySelector('[role=note][aria-label=right]')")
-    runbook.stand(runbook.sections().index("Follow"))
-    runbook.press()
-    cell = runbook.press()
-    page.until(f"{runbook.cell(cell)}.innerText.includes('InProgress')")
+    assert "source AMI is there and not revoked" in runbook.run("Plan")
+    predict(page, runbook, "The old version, as if nothing happened", "Follow")
+    cell = watch(page, runbook, "Follow")
+    page.until(f"{runbook.cell(cell)}.innerText.includes('stages and gates done')")
     see(page, "04-live")
-    runbook.wait_run(cell)
+    page.until(f"{runbook.cell(cell)}.innerText.includes('AfterInstall')", MINUTES)
+    see(page, "04-live-deploy")
+    assert "5 of 5 stages and gates done" in runbook.wait_run(cell)
     see(page, "04-followed")
-    assert "runs ami-" in runbook.run("Check")
-    assert "Succeeded" in runbook.run("What happened")
+    shown = runbook.run("Check")
+    assert RIGHT in shown
+    assert "the fleet runs ami-" in shown
+    assert "ApplicationStop" in runbook.run("What happened")
     assert runbook.pictures("What happened") == 1
-    see(page, "04-machines")
+    see(page, "04-site")
     assert "written" in runbook.run("Keep the record")
-    assert "Golden AMI, Green fleet" in runbook.run("What just happened")
-    assert runbook.pictures("What just happened") == 1
-    see(page, "04-happened")
+    assert "Golden AMI, Green fleet" in happened(page, runbook, "04")
 
 
 def test_05_finds_nothing_to_go_back_from(page: Chromium, runbook: Runbook) -> None:
@@ -172,10 +196,10 @@ def test_05_finds_nothing_to_go_back_from(page: Chromium, runbook: Runbook) -> N
     assert BANNER in runbook.run("Parameters")
     assert "there is no good release before the one that serves" in runbook.run("Plan")
     see(page, "05-ways")
+    predict(page, runbook, "It goes back, too", "Apply")
     assert "skipped" in runbook.run("Apply")
-    assert "failed" not in runbook.run("Check")
-    runbook.run("What just happened")
-    see(page, "05-happened")
+    assert RIGHT in runbook.run("Check")
+    assert "it was there already" in happened(page, runbook, "05")
 
 
 def test_06_reads_the_record_that_04_wrote(page: Chromium, runbook: Runbook) -> None:
@@ -183,55 +207,64 @@ def test_06_reads_the_record_that_04_wrote(page: Chromium, runbook: Runbook) -> 
     form = fill_in(runbook, record="newest")
     page.until_seen("./gbg run 6 -p record=newest")
     runbook.stand(form + 1)
+    assert "Replay · record of sandbox" in runbook.run("Parameters")
     assert "Succeeded: Add the sample application" in runbook.run("Plan")
     assert "every file is as it was written" in runbook.run("Check")
-    assert "succeeded after" in runbook.run("The story")
+    assert "BuildGoldenAMI succeeded after" in runbook.run("The story")
     assert runbook.pictures("The story") == 1
     see(page, "06-story")
-    runbook.run("For the post-mortem")
-    see(page, "06-end")
+    assert ".html" in runbook.run("For the post-mortem")
+    assert "no cloud was asked" in happened(page, runbook, "06")
 
 
 def test_07_repairs_the_stack(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "07 · Repair")
     assert BANNER in runbook.run("Parameters")
-    assert "which is gone" in runbook.run("Plan")
+    assert "gbg-blue, which is gone" in runbook.run("Plan")
     see(page, "07-plan")
+    predict(page, runbook, "None", "Apply")
     assert "UPDATE_COMPLETE" in runbook.run("Apply")
-    assert "stack and fleet agree" in runbook.run("Check")
+    shown = runbook.run("Check")
+    assert RIGHT in shown
+    assert "stack and fleet agree" in shown
     assert "nothing was removed: sweep is not set" in runbook.run("Left behind")
-    see(page, "07-done")
+    happened(page, runbook, "07")
 
 
 def test_08_is_a_drill(page: Chromium, runbook: Runbook) -> None:
-    begin(page, runbook, "08 · Drills")
+    begin(page, runbook, "08_drills.ipynb")
     form = fill_in(runbook, predictions="stage=Build, serves=blue, cause=application")
     runbook.stand(form + 1)
     assert BANNER in runbook.run("Parameters")
     assert "3 of 3 predictions made" in runbook.run("Plan")
-    assert "Failed" in runbook.run("Apply")
+    assert "Build Failed" in runbook.run("Apply")
     see(page, "08-failed")
     shown = runbook.run("Check")
-    assert shown.count("right") >= 3, shown
-    see(page, "08-right")
     assert "COMPILATION ERROR" in shown
-    assert "5 stages done" in runbook.run("Restore")
-    assert "it is gone" in runbook.run("Check")
-    see(page, "08-done")
+    assert "not yet" not in shown
+    see(page, "08-answers")
+    assert "5 of 5 stages and gates done" in runbook.run("Restore")
+    assert RIGHT in runbook.run("Check")
+    see(page, "08-mended")
+    happened(page, runbook, "08")
 
 
-def test_09_takes_it_all_away_when_the_name_is_typed(page: Chromium, runbook: Runbook) -> None:
+def test_09_takes_all_away_when_the_name_is_typed(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "09 · Teardown")
-    fill_in(runbook, confirm="gbg")
-    runbook.run("Parameters")
+    form = fill_in(runbook, confirm="gbg")
+    page.until_seen("./gbg run 9 -p confirm=gbg")
+    runbook.stand(form + 1)
+    assert BANNER in runbook.run("Parameters")
     assert "a month as they stand" in runbook.run("Plan")
     see(page, "09-plan")
     runbook.run("Apply")
-    see(page, "09-gone")
-    assert "nothing" in runbook.run("Check")
+    see(page, "09-removed")
+    assert RIGHT in runbook.run("Check")
     see(page, "09-check")
+    assert "aws cloudformation delete-stack" in happened(page, runbook, "09")
 
 
 def test_what_was_done_is_kept_as_progress(lab: Lab) -> None:
     told = lab.gbg("progress")
-    assert "04" in told
+    for number in range(10):
+        assert f"0{number}: " in told
