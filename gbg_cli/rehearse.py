@@ -27,7 +27,7 @@ from gbg_lib.parameters import Parameters, checked
 from gbg_lib.record.reading import Read, read
 from gbg_lib.record.store import records
 from gbg_lib.rehearsal.change import changed
-from gbg_lib.rehearsal.library import library
+from gbg_lib.rehearsal.library import former_of, library
 from gbg_lib.rehearsal.outcome import Outcome, folder_for, keep, outcome
 from gbg_lib.rehearsal.plan import Offer, Plan, plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
@@ -75,7 +75,7 @@ def prepared(record: str, what_if: str, values: dict[str, Any]) -> tuple[Plan, R
     """All that can be refused before anything is started. Raises MisuseError, RecordError."""
     found = read(checked({**values, "record": record}, "record"))
     offer = offered()
-    planned = plan(found.archive, found.former, offer)
+    planned = plan(found.archive, former_of(found), offer)
     if what_if:
         planned = changed(planned, what_if, library(found), offer)
     return planned, found

@@ -42,6 +42,8 @@ class Subject:
     """what was released before"""
     observed: tuple[Evidence, ...] = ()
     """what someone who watched the release kept"""
+    former_execution: str = ""
+    """the release that brought what served before"""
 
     @property
     def pipeline(self) -> str:

@@ -166,6 +166,7 @@ class Recorder:
                 "CodePipeline knows none of its actions any more",
                 "it keeps them twelve months",
             )
+        former_execution, former_commit = self._former(execution)
         return Subject(
             self.aws,
             self.store.deployment,
@@ -175,17 +176,24 @@ class Recorder:
             min(execution.started, actions[0]["startTime"]),
             max(action["lastUpdateTime"] for action in actions),
             actions,
-            self._former_commit(execution),
+            former_commit,
             observed,
+            former_execution,
         )
 
-    def _former_commit(self, execution: Execution) -> str:
-        """Of the last release before it that succeeded."""
+    def _former(self, execution: Execution) -> tuple[str, str]:
+        """The last release before it that succeeded, and its commit; empty for a first one.
+
+        Of those that have a record; else of those that CodePipeline still knows.
+        """
         for entry in reversed(self.store.summaries()):
             earlier = str(entry["started"]) < str(stamp(execution.started))
             if earlier and entry["status"] == "Succeeded" and entry["execution"] != execution.id:
-                return str(entry["commit"])
-        return ""
+                return str(entry["execution"]), str(entry["commit"])
+        for one in self.step.pipeline.executions():
+            if one.status == "Succeeded" and one.started < execution.started and one.id != execution.id:
+                return one.id, one.commit
+        return "", ""
 
     def _gathered(
         self, subject: Subject, names: tuple[str, ...], archive: Archive | None = None

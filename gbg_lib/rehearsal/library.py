@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gbg_lib.errors import GbgError
-from gbg_lib.record.archive import open_archive
+from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.format import RECORD_NAME
 from gbg_lib.record.reading import Read
 
@@ -32,6 +32,17 @@ def library(read: Read) -> list[Shelved]:
         except GbgError:
             continue
     return list(found.values())
+
+
+def former_of(read: Read) -> Archive | None:
+    """The release that served before, where its record is at hand."""
+    if read.former is not None:
+        return read.former
+    wanted = read.archive.manifest.summary.get("former_commit")
+    for one in library(read):
+        if wanted and one.summary.get("commit") == wanted and one.summary.get("status") == "Succeeded":
+            return open_archive(one.path)
+    return None
 
 
 def _beside(path: Path) -> Iterator[Path]:

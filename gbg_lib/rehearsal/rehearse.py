@@ -5,10 +5,8 @@ What it is given is an account of its own, empty and thrown away afterwards.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
@@ -66,29 +64,33 @@ class Rehearsal:
 
     def set_up(self) -> Iterator[str]:
         """Says what it does next. Raises StackFailed, RepositoryError, ReleaseFailed and what AWS refuses."""
-        base = RecordedBase(self.plan, self.aws)
+        yield from self.prepare()
+        yield from self.bring()
+
+    def prepare(self) -> Iterator[str]:
+        """All that was there before the release."""
         yield "Part 1, as it was recorded"
-        yield from _reasons(base.apply(base.plan()))
+        base = RecordedBase(self.plan, self.aws)
+        yield from _silent(base.apply(base.plan()))
         base.check()
         if self._document():
             yield "the bake's document in the version that ran"
-        with ExitStack() as stack:
-            work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gbg-rehearsal-")))
-            self._work = work
-            pipeline = RecordedPipeline(self.plan, self.aws)
-            parent = ""
-            if self.plan.former is not None:
-                yield "what served before: its commit"
-                parent = push(self.run.repository, self.plan.former, work)
-            yield "Part 3, as it was recorded"
-            yield from _reasons(pipeline.apply(pipeline.plan()))
-            self._quiet()
-            if self.plan.former is not None:
-                yield "what served before: its release"
-                self._serve_former()
-            if not self.plan.again:
-                yield f"the commits of the release, the last is {self.plan.source.id[:8]}"
-                push(self.run.repository, self.plan.source, work, parent)
+        if self.plan.former is not None:
+            yield "what served before: its commit"
+            push(self.run.repository, self.plan.former)
+        yield "Part 3, as it was recorded"
+        pipeline = RecordedPipeline(self.plan, self.aws)
+        yield from _silent(pipeline.apply(pipeline.plan()))
+        self._quiet()
+        if self.plan.former is not None:
+            yield "what served before: its release"
+            self._serve_former()
+
+    def bring(self) -> Iterator[str]:
+        """What the release brings: its commits, and a fault where one is planted."""
+        if not self.plan.again:
+            yield f"the commits of the release, the last is {self.plan.source.id[:8]}"
+            push(self.run.repository, self.plan.source)
         if self.plan.fault:
             yield f"the fault {self.plan.fault}"
             faults.plant(self.run, faults.CATALOGUE[self.plan.fault])
@@ -165,7 +167,7 @@ class Rehearsal:
         return self.recorder.record(self.execution_id).path
 
 
-def _reasons(events: Iterator[object]) -> Iterator[str]:
+def _silent(events: Iterator[object]) -> Iterator[str]:
     """Stacks tell much; who rehearses wants to know that it goes on."""
     for _ in events:
         yield ""

@@ -8,8 +8,10 @@ the recorded ones, too, it is the same commit, with the same id.
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -71,25 +73,26 @@ def source_of(archive: Archive) -> Source:
 
 
 def former_source(archive: Archive, former: Archive | None) -> Source | None:
-    """What served before: from the record itself, or from the former release's; None where neither knows."""
+    """What served before: from the former release's record, or from this one; None where neither knows."""
     wanted = str(archive.manifest.summary.get("former_commit", ""))
-    found = archive.one(FORMER_SOURCE)
-    if found is not None and found.file:
-        kept = unpacked(archive.read(found.file), f"{archive.where}/{found.file}")
-        files = _joined(archive, found, kept)
-        return Source(files, (_bare(wanted, "What served before"),))
     if former is not None and wanted and former.manifest.summary.get("commit") == wanted:
         return source_of(former)
-    return None
+    found = archive.one(FORMER_SOURCE)
+    if found is None or not found.file:
+        return None
+    kept = unpacked(archive.read(found.file), f"{archive.where}/{found.file}")
+    files = _joined(archive, found, kept)
+    return Source(files, (_bare(wanted, "What served before"),), tuple(found.data.get("masked", [])))
 
 
 def _joined(archive: Archive, found: Evidence, kept: Mapping[str, File]) -> dict[str, File]:
     """Files that did not change are in the new source already."""
-    now = {**source_of(archive).files}
+    source = source_of(archive)
+    masked = {*source.masked, *found.data.get("masked", [])}
     files = {}
     for name, sha in found.data["members"].items():
-        file = kept.get(name) or now.get(name)
-        if file is None or (sha256(file.content) != sha and name not in found.data.get("masked", [])):
+        file = kept.get(name) or source.files.get(name)
+        if file is None or (sha256(file.content) != sha and name not in masked):
             raise RecordError(
                 archive.where, f"what served before lacks {name}", "`gbg record verify` tells more"
             )
@@ -159,23 +162,29 @@ def _bare(commit: str, message: str) -> Commit:
     return Commit(commit, message or "A commit of which the record tells no more", who, who)
 
 
-def push(repository: Repository, source: Source, work: Path, parent: str = "") -> str:
-    """Its commits on the branch, after `parent`; the last one's id here. Raises RepositoryError.
+def push(repository: Repository, source: Source) -> str:
+    """Its commits on top of the branch, in a repository that may be empty. Raises RepositoryError.
 
-    `work` is an empty folder, or the one that pushed the parent. Of commits before the last the record keeps
-    no files: they change none here.
+    The last one's id there: the recorded one where tree and parents are the recorded ones, too. Of commits
+    before the last the record keeps no files: they change none here.
     """
-    if not (work / ".git").exists():
-        repository.git(work, "init", "-q", "-b", repository.branch)
-    before = repository.git(work, "rev-parse", f"{parent}^{{tree}}") if parent else ""
-    tree = _tree(repository, source.files, work)
-    for commit in source.commits:
-        last = commit is source.commits[-1]
-        if not last and not before:
-            continue
-        parent = _written(repository, commit, tree if last else before, parent, work)
-    repository.aws.acts(f"git push {repository.url} {parent}:refs/heads/{repository.branch}")
-    repository.git(work, "push", "-q", repository.url, f"{parent}:refs/heads/{repository.branch}")
+    head = repository.head()
+    with ExitStack() as stack:
+        if head is not None:
+            work = stack.enter_context(repository.clone())
+        else:
+            work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gbg-")))
+            repository.git(work, "init", "-q", "-b", repository.branch)
+        parent = head.id if head else ""
+        before = repository.git(work, "rev-parse", "HEAD^{tree}") if head else ""
+        tree = _tree(repository, source.files, work)
+        for commit in source.commits:
+            last = commit is source.commits[-1]
+            if last or before:
+                parent = _written(repository, commit, tree if last else before, parent, work)
+        refs = f"{parent}:refs/heads/{repository.branch}"
+        repository.aws.acts(f"git push {repository.url} {refs}")
+        repository.git(work, "push", "-q", repository.url, refs)
     return parent
 
 

@@ -26,6 +26,9 @@ LIFECYCLE = (
 )
 """https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html"""
 VERDICT = re.compile(r"^\[ERROR\]|\bTests run:|\bBUILD (?:SUCCESS|FAILURE)")
+"""Maven's errors, counts of tests, and last word"""
+OWN = re.compile(r"^\[ERROR\] \S+\.java:\[|\bTests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$")
+"""of them what is about the application, in whichever version of Maven"""
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,17 @@ def _pipeline(archive: Archive, likeness: Likeness) -> Iterator[Step]:
             one,
             error=error.get("code", ""),
             message=error.get("message", "") if likeness.tools else "",
-            summary=result.get("externalExecutionSummary", ""),
+            summary=result.get("externalExecutionSummary", "") if likeness.tools or _ours(one) else "",
             outputs="\n".join(f"{name} = {value}" for name, value in told.items()),
         )
     for one in archive.of("execution"):
         ended = Evidence(one.kind, one.id, one.source, one.data, one.until, one.until)
         yield _step(PIPELINE, "release", one.data["status"], likeness, ended)
+
+
+def _ours(one: Evidence) -> bool:
+    """Whether a summary is a commit's message or our function's word, not a service's."""
+    return one.data.get("input", {}).get("actionTypeId", {}).get("provider") in ("CodeCommit", "Lambda")
 
 
 def _bake(archive: Archive, likeness: Likeness) -> Iterator[Step]:
@@ -142,16 +150,25 @@ def _inputs(one: Evidence) -> str:
 
 
 def _build(archive: Archive, likeness: Likeness) -> Iterator[Step]:
+    tools = likeness.tools
     logs = {one.id.partition(":")[2]: one.file for one in archive.of("build") if one.file}
     for one in archive.of("build.phase"):
         number, _, phase = one.id.partition(":")[2].partition(":")
         said = "\n".join(
-            " ".join(filter(None, (told.get("statusCode", ""), told.get("message", ""))))
+            " ".join(filter(None, (told.get("statusCode", ""), told.get("message", "") if tools else "")))
             for told in one.data.get("contexts", [])
         )
         log = archive.text(logs[number]) if phase == "BUILD" and number in logs else ""
         status = one.data.get("phaseStatus", "over")
-        yield _step(BUILD, phase, status, likeness, one, context=said, verdict="\n".join(verdict(log)))
+        yield _step(
+            BUILD,
+            phase,
+            status,
+            likeness,
+            one,
+            context=said,
+            verdict="\n".join(verdict(log, OWN if not tools else VERDICT)),
+        )
     came = {name: sha for one in archive.of("source") for name, sha in one.data.get("members", {}).items()}
     for one in archive.of("artifact"):
         files = "\n".join(
@@ -161,10 +178,10 @@ def _build(archive: Archive, likeness: Likeness) -> Iterator[Step]:
         yield _step(BUILD, f"artifact {one.id.partition(':')[2]}", "made", likeness, one, files=files)
 
 
-def verdict(log: str) -> Iterator[str]:
-    """The lines of a build's log by which it says how it went: errors, counts of tests, its last word."""
+def verdict(log: str, telling: re.Pattern[str]) -> Iterator[str]:
+    """The lines of a build's log by which it says how it went."""
     for line in plain_lines(log):
-        if VERDICT.search(line):
+        if telling.search(line):
             yield line
 
 

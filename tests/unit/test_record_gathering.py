@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,7 +111,9 @@ PARTS = {"PipelineName": "gbg-release", "BakeFunctionName": "gbg-bake", "Restore
 
 
 def subject(aws: Aws) -> Subject:
-    return Subject(aws, "gbg", BASE, PARTS, EXECUTION, BEGIN, at(90), ACTIONS, former_commit="f" * 40)
+    served = {"former_commit": "f" * 40, "former_execution": "former"}
+    release = Subject(aws, "gbg", BASE, PARTS, EXECUTION, BEGIN, at(90), ACTIONS)
+    return replace(release, **served)
 
 
 def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gbg_lib.record.gathering import Gathering, Subject
-from gbg_lib.record.sources import account, bake, build, deploy, fleet, pipeline, traffic, trail
+from gbg_lib.record.sources import account, bake, build, deploy, fleet, former, pipeline, traffic, trail
 
 Source = Callable[[Subject, Gathering], None]
 
@@ -16,6 +16,7 @@ SOURCES: Mapping[str, Source] = {
     "pipeline": pipeline.execution,
     "commits": pipeline.commits,
     "source archive": pipeline.archive,
+    "former source": former.archive,
     "bake": bake.automation,
     "bake log": bake.log,
     "images": bake.images,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,15 +76,7 @@ def _differences(subject: Subject, found: Gathering, repository: str) -> None:
 
 def archive(subject: Subject, found: Gathering) -> None:
     """The source as the pipeline passed it on. Its texts are masked; its own hash is in the evidence."""
-    place = next(
-        (
-            artifact["s3location"]
-            for action in subject.actions
-            if action["input"]["actionTypeId"]["category"] == "Source"
-            for artifact in action.get("output", {}).get("outputArtifacts", [])
-        ),
-        None,
-    )
+    place = source_place(subject.actions)
     if place is None:
         return
     told, content = fetched(subject, place)
@@ -91,6 +84,17 @@ def archive(subject: Subject, found: Gathering) -> None:
     file = found.keep("source.zip", kept)
     found.files[file] = kept  # masked by its members: a zip's bytes show no text
     found.add("source", "", "s3:get_object", {**told, "masked": masked}, file=file)
+
+
+def source_place(actions: Iterable[Mapping[str, Any]]) -> dict[str, str] | None:
+    """Where the source action put what it took."""
+    places = [
+        dict(artifact["s3location"])
+        for action in actions
+        if action["input"]["actionTypeId"]["category"] == "Source"
+        for artifact in action.get("output", {}).get("outputArtifacts", [])
+    ]
+    return places[0] if places else None
 
 
 def fetched(subject: Subject, place: dict[str, str]) -> tuple[dict[str, Any], bytes]:

@@ -1,0 +1,1 @@
+"""Kept records: examples to read, and releases that failed by their own fault, to rehearse."""
