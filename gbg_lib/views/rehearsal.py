@@ -19,7 +19,9 @@ from gbg_lib.views.record_page import POLICY, STYLE, escaped
 
 NAME = "rehearsal"
 CELLS = """
+th { text-align: left }
 td { white-space: pre-line; overflow-wrap: anywhere }
+td:first-child { min-width: 11rem }
 .same { color: #006b4f } .diverged { color: #b34700 }
 """
 

@@ -33,7 +33,8 @@ NAMES = {
     '"operator"': '"anna"',
     "Debian": "Amazon_Linux",
 }
-SITE = re.compile(r"http://localhost:\d+/")
+SITE = re.compile(r"http://localhost:(?!8080)\d+/")
+"""the load balancer; 8080 is Tomcat on its own machine"""
 SITE_ON_AWS = f"http://gbg-1234567890.{REGION}.elb.amazonaws.com/"
 LACKING = ("amazon-rpm-config-228-3.amzn2023.0.2.noarch", "awscli-2-2.30.4-1.amzn2023.0.1.noarch")
 """packages that the sandbox's catalogue has not"""

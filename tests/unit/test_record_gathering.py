@@ -111,9 +111,8 @@ PARTS = {"PipelineName": "gbg-release", "BakeFunctionName": "gbg-bake", "Restore
 
 
 def subject(aws: Aws) -> Subject:
-    served = {"former_commit": "f" * 40, "former_execution": "former"}
     release = Subject(aws, "gbg", BASE, PARTS, EXECUTION, BEGIN, at(90), ACTIONS)
-    return replace(release, **served)
+    return replace(release, former_commit="f" * 40, former_execution="former")
 
 
 def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:

@@ -1,13 +1,13 @@
 """Recorded releases run again for real: they go the same way, and fail at the same step for the same reason.
 
-One sandbox is set up from a record that looks like AWS's. Records that begin from the same release are rehearsed
-on it one after the other: each is rolled back before the next one comes. One more has a sandbox of its own.
+One sandbox is set up from a record that looks like AWS's. Records that begin from the same release are
+rehearsed on it one after the other: each is rolled back before the next one comes. One more has a sandbox of
+its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_the_command_takes_a_sandbox_of_its_own_and_leaves_nothing(tmp_path: Pat
     assert {one["what"] for one in line["not_reproduced"]} >= {"people and visitors"}
     assert all(Path(one).is_file() for one in line["pages"])
     assert open_archive(Path(line["rehearsed"])).manifest.summary["status"] == "Succeeded"
-    assert os.listdir(home / "rehearsals") == []
+    assert list((home / "rehearsals").iterdir()) == []
     assert not (home / "sandbox.json").exists(), "the user's own sandbox is another one"
 
 
@@ -144,7 +144,7 @@ def test_misuse_is_told_before_a_sandbox_is_started(
     assert not (tmp_path / "home").exists()
 
 
-def test_a_cut_off_record_is_refused_before_a_sandbox_is_started(tmp_path: Path) -> None:
+def test_a_cut_off_record_is_refused_before_a_sandbox_starts(tmp_path: Path) -> None:
     cut = tmp_path / "cut.zip"
     cut.write_bytes((EXAMPLES / SUCCEEDED).read_bytes()[:-500])
     done = gbg(tmp_path / "home", "rehearse", str(cut), "--json", GBG_RECORDS=str(tmp_path / "records"))
