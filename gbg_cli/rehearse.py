@@ -22,7 +22,7 @@ from gbg_cli.programs import require_programs
 from gbg_cli.run import parameters, shown
 from gbg_cli.terminal import FAILURE, err, out, show_error
 from gbg_lib.aws import open_aws
-from gbg_lib.errors import DONE, MISUSE, GbgError, Interrupted
+from gbg_lib.errors import DONE, INTERRUPTED, MISUSE, GbgError, Interrupted
 from gbg_lib.parameters import Parameters, checked
 from gbg_lib.record.reading import Read, read
 from gbg_lib.record.store import records
@@ -34,6 +34,7 @@ from gbg_lib.rehearsal.rehearse import Rehearsal
 from gbg_lib.rehearsal.report import Section, headline, sections
 from gbg_sandbox.home import Home, SandboxError, remove_tree
 
+ENDS = {MISUSE: "misuse", INTERRUPTED: "interrupted"}
 ACCOUNT, REGION = "123456789012", "us-east-1"
 DIVERGED = FAILURE
 
@@ -110,14 +111,20 @@ def sandbox(kept: bool, scale: float) -> Iterator[Callable[[str], None]]:
     require_programs()
     own = Home(home() / "rehearsals" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
     former = os.environ.get("GBG_HOME")
-    with interruptible(), err.status("a fresh sandbox") as status:
+    heard: list[int] = []
+    with err.status("a fresh sandbox") as status:
         try:
-            own.up(scale=scale)
+            with signalled(lambda number, _: heard.append(number)):  # a sandbox half started is nobody's
+                own.up(scale=scale)
             os.environ["GBG_HOME"] = str(own.folder)
-            yield lambda words: status.update(Text(words))
+            with signalled(_interrupted):
+                if heard:
+                    _interrupted(heard[0], None)
+                yield lambda words: status.update(Text(words))
         finally:
             _back(former)
-            _close(own, kept)
+            with signalled(signal.SIG_IGN):
+                _close(own, kept)
 
 
 def _back(former: str | None) -> None:
@@ -133,29 +140,26 @@ def _close(own: Home, kept: bool) -> None:
         err.print(f"the sandbox stays up: {running.page_url}", markup=False)
         err.print(f"  GBG_HOME={shown(own.folder)} ./gbg status, and down when you are done", markup=False)
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     own.down()
     remove_tree(own.folder)
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def _interrupted(number: int, _: object) -> None:
+    """A signal ends a rehearsal as an error does: the sandbox goes with it."""
+    raise Interrupted("rehearse", f"interrupted by {signal.Signals(number).name}", "start it again")
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """A signal ends the rehearsal as an error does: the sandbox goes with it."""
-
-    def heard(number: int, _: object) -> None:
-        raise Interrupted("rehearse", f"interrupted by {signal.Signals(number).name}", "start it again")
-
-    before = {number: signal.signal(number, heard) for number in SIGNALS}
+def signalled(handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 @contextmanager
@@ -168,8 +172,12 @@ def ended(as_json: bool) -> Iterator[None]:
         status = error.exit_status if isinstance(error, GbgError) else FAILURE
         show_error(where, error.what, error.try_this)
         if as_json:
-            word = "misuse" if status == MISUSE else "failed"
-            line = {"status": word, "exit_status": status, "where": where, "what": error.what}
+            line = {
+                "status": ENDS.get(status, "failed"),
+                "exit_status": status,
+                "where": where,
+                "what": error.what,
+            }
             click.echo(json.dumps({**line, "try": error.try_this}))
         sys.exit(status)
 

@@ -88,14 +88,15 @@ def folder_for(records: Path, plan: Plan, now: datetime) -> Path:
 def outcome(plan: Plan, folder: Path, recorded: Archive, path: Path, seconds: float) -> Outcome:
     rehearsed = open_archive(path)
     before = former_plain(folder, plan) if plan.changed else None
+    comparison = compare(recorded, rehearsed, plan.likeness, plan.expected)
     return Outcome(
         plan,
         folder,
         recorded,
         rehearsed,
         path,
-        compare(recorded, rehearsed, plan.likeness, plan.expected),
-        (*plan.unlike, *_of_images(recorded, rehearsed)),
+        comparison,
+        (*plan.unlike, *_of_images(recorded, rehearsed), *_of_time(comparison)),
         None if before is None else compare(before, rehearsed, Likeness(), plan.expected),
         seconds,
     )
@@ -141,6 +142,14 @@ def _of_images(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
         what = f"versions of {len(other)} packages"
         pairs = [f"{name} {before[name]}" for name in other], [f"{name} {after[name]}" for name in other]
         yield Unlike(what, _named(pairs[0]), _named(pairs[1]), "the sandbox's catalogue has others")
+
+
+def _of_time(comparison: Comparison) -> Iterator[Unlike]:
+    """A record that was written while a rollback went on."""
+    if comparison.open:
+        places = sorted({pair.lane for pair in comparison.open})
+        what = f"the end of {len(comparison.open)} steps"
+        yield Unlike(what, f"went on: {_named(places)}", "over", "the record was written before they ended")
 
 
 def _named(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gbg_lib import faults
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import active_deployments
 from gbg_lib.errors import GbgError, NotThere, ReleaseFailed
 from gbg_lib.pipeline import Action
 from gbg_lib.record.recorder import Recorder
@@ -21,6 +22,7 @@ from gbg_lib.rehearsal.sources import push
 from gbg_lib.release import require_succeeded
 from gbg_lib.stacks import StackPlan
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun
+from gbg_lib.waiting import wait_until
 
 STRIKE_SECONDS = 300
 
@@ -164,7 +166,19 @@ class Rehearsal:
         return Recorder(self.run, self.records)
 
     def record(self) -> Path:
+        """When the rollback is over, too: it goes on when the pipeline has failed. Raises TimedOut."""
+        wait_until(
+            self.aws,
+            lambda: None if self._deploys() else True,
+            limit_seconds=self.plan.parameters.release_minutes * 60,
+            what="the end of the rollback",
+            try_this="`--keep` leaves the sandbox up, to look at its deployments",
+        )
         return self.recorder.record(self.execution_id).path
+
+    def _deploys(self) -> list[str]:
+        base = self.run.base
+        return active_deployments(self.aws, base["ApplicationName"], base["DeploymentGroupName"])
 
 
 def _silent(events: Iterator[object]) -> Iterator[str]:

@@ -25,6 +25,7 @@ LIFECYCLE = (
     *("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic"),
 )
 """https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html"""
+ACTIVE = frozenset({"InProgress", "Pending", "Created", "Queued", "Ready", "Baking"})
 VERDICT = re.compile(r"^\[ERROR\]|\bTests run:|\bBUILD (?:SUCCESS|FAILURE)")
 """Maven's errors, counts of tests, and last word"""
 OWN = re.compile(r"^\[ERROR\] \S+\.java:\[|\bTests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$")
@@ -45,6 +46,14 @@ class Step:
     @property
     def bad(self) -> bool:
         return self.status in BAD
+
+    @property
+    def open(self) -> bool:
+        """Whether it went on, or was to come, when the record was written: a rollback outlives its release.
+
+        A bake's step that waits is one of the branch for failures, and stays so.
+        """
+        return self.lane != BAKE and self.status in ACTIVE
 
     @property
     def seconds(self) -> float:

@@ -181,6 +181,21 @@ def test_durations_do_not_count() -> None:
     assert compared(slower).same
 
 
+def test_what_went_on_when_it_was_recorded_has_no_end_to_compare() -> None:
+    """A rollback goes on when the pipeline has failed already, and a record may be written then."""
+
+    def early(line: dict[str, Any]) -> None:
+        if line["id"] == "deployment:d-DYH32QMM5":
+            line["data"] |= {"status": "InProgress", "deploymentOverview": {"InProgress": 2}}
+        if line["id"].startswith("machine.event:d-DYH32QMM5:i-9accdf26e21d8e5c7:"):
+            line["data"] |= {"status": "Pending"}
+
+    found = compare(altered(early), example(), Likeness())
+    assert found.same
+    assert len(found.open) == 4
+    assert not compare(example(), altered(early), Likeness()).same, "a rehearsal is recorded when it is over"
+
+
 def test_a_good_and_a_failed_release_part_where_the_second_one_failed() -> None:
     found = compare(example(SUCCEEDED), example(), Likeness(), ("pipeline: Source/Source",))
     assert found.divergences[0].place.endswith("ValidateService")

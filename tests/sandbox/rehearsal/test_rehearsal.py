@@ -8,6 +8,10 @@ its own.
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +19,20 @@ from pathlib import Path
 import pytest
 
 from gbg_cli.rehearse import offered as offer
+from gbg_lib.errors import INTERRUPTED
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.reading import EXAMPLES, SUCCEEDED
 from gbg_lib.rehearsal.comparison import Comparison, compare
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Plan, plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
-from tests.command import gbg
+from tests.command import clean_environment, gbg
 from tests.sandbox.e2e.world import World, exhaust
+from tests.sandbox.processes import below, outliving
 from tests.unit.aws_record import ACCOUNT, as_on_aws
 
 pytestmark = pytest.mark.xdist_group("rehearsal")
+START_SECONDS = 120
 KEPT = EXAMPLES / "failures"
 HOOK, HEALTH, BUILD = "hook-fails-everywhere", "health-check-never-passes", "does-not-compile"
 
@@ -123,6 +130,28 @@ def test_the_command_takes_a_sandbox_of_its_own_and_leaves_nothing(tmp_path: Pat
     assert open_archive(Path(line["rehearsed"])).manifest.summary["status"] == "Succeeded"
     assert list((home / "rehearsals").iterdir()) == []
     assert not (home / "sandbox.json").exists(), "the user's own sandbox is another one"
+
+
+def test_an_interrupted_rehearsal_takes_its_sandbox_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "gbg_cli", "rehearse", "example"]
+    environment = clean_environment(GBG_HOME=str(home), GBG_RECORDS=str(tmp_path / "records"))
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while not list(home.glob("rehearsals/*/sandbox.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    [state] = home.glob("rehearsals/*/sandbox.json")
+    family = below(json.loads(state.read_text())["pid"])
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=START_SECONDS)
+    assert process.returncode == INTERRUPTED, said
+    assert b"interrupted by SIGTERM" in said
+    assert outliving(family) == set()
+    assert list((home / "rehearsals").iterdir()) == []
 
 
 @pytest.mark.parametrize(
