@@ -16,6 +16,7 @@ COMMANDS = {
     "runs": "gbg_cli.runs",
     "record": "gbg_cli.record",
     "rehearse": "gbg_cli.rehearse",
+    "replay": "gbg_cli.replay",
     "progress": "gbg_cli.progress",
     "images": "gbg_cli.images",
     "schedule": "gbg_cli.schedule",

@@ -32,6 +32,9 @@ from gbg_lib.errors import (
 )
 from gbg_lib.exchange import Exchange, Listener, command, reads
 from gbg_lib.parameters import Parameters
+from gbg_lib.replay import clock
+from gbg_lib.replay.session import ReplayedSession, recorded_session
+from gbg_lib.replay.tape import asked, playing
 from gbg_lib.retries import AGAIN, ONCE, repeatable, until_heard
 from gbg_lib.secret_values import learn
 
@@ -65,7 +68,7 @@ class Aws:
 
     def __init__(
         self,
-        session: boto3.session.Session,
+        session: Any,
         *,
         poll_seconds: float,
         minute_seconds: float = MINUTE_SECONDS,
@@ -112,7 +115,7 @@ class Aws:
         request = getattr(self._client(service, again=again), operation)
 
         def ask() -> Any:
-            return request(**params) if again else until_heard(lambda: request(**params), time.sleep)
+            return request(**params) if again else until_heard(lambda: request(**params), clock.pause)
 
         return self._asked(service, operation, params, ask) or {}
 
@@ -170,7 +173,8 @@ class Aws:
         found = self.session.get_credentials()
         if found is None:
             raise AccessRefused("keys", "no AWS keys found", "`aws configure`, or set AWS_PROFILE")
-        return found.get_frozen_credentials()
+        frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+        return frozen
 
     def pause(self) -> None:
         """Between two looks: who watches has it first, what is left of the time is slept."""
@@ -179,7 +183,7 @@ class Aws:
         for watch in watching:
             watch()
         took = time.monotonic() - (self._paused if watching else began)
-        time.sleep(max(self.poll_seconds - took, LEAST_PAUSE * self.poll_seconds))
+        clock.pause(max(self.poll_seconds - took, LEAST_PAUSE * self.poll_seconds))
         self._paused = time.monotonic()
 
     @contextmanager
@@ -208,7 +212,7 @@ def open_aws(parameters: Parameters) -> Aws:
 
     A run's journal hears of every request, and the keys in use are masked from now on.
     """
-    aws = _opened(parameters)
+    aws = _replayed(parameters) if playing() else _recorded(parameters)
 
     def heard(exchange: Exchange) -> None:
         _learn_keys(aws)
@@ -217,6 +221,32 @@ def open_aws(parameters: Parameters) -> Aws:
     _learn_keys(aws)
     aws.listeners.append(heard)
     return aws
+
+
+def _recorded(parameters: Parameters) -> Aws:
+    """What an `Aws` is made of goes into the run's replies, too: a replay has no profile to read it from."""
+    aws = _opened(parameters)
+    asked("settings", _settings(parameters), lambda: [aws.region, aws.poll_seconds, aws.minute_seconds])
+    aws.session = recorded_session(aws.session)
+    return aws
+
+
+def _replayed(parameters: Parameters) -> Aws:
+    """Answers as they were recorded, and nothing else."""
+    told: list[Any] = asked("settings", _settings(parameters), list)
+    region, poll_seconds, minute_seconds = told
+    return Aws(
+        ReplayedSession(botocore.session.Session(), str(region)),
+        poll_seconds=poll_seconds,
+        minute_seconds=minute_seconds,
+        explains=parameters.explain,
+        acknowledged=parameters.cloud == "sandbox" or parameters.acknowledged,
+        profile=parameters.profile,
+    )
+
+
+def _settings(parameters: Parameters) -> dict[str, Any]:
+    return {"cloud": parameters.cloud, "region": parameters.region}
 
 
 def _learn_keys(aws: Aws) -> None:

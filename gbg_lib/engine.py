@@ -47,9 +47,15 @@ class Watch:
     """cell number, number of cells, the heading it stands under: before each code cell"""
     saved: Callable[[str], None] = lambda _: None
     """the notebook's text, each time it was written"""
+    replays: bool = False
+    """whether the kernel hears a recorded run, and not AWS"""
     cell_seconds: float = 0.0
     """time limits; 0 is none"""
     run_seconds: float = 0.0
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """of the kernel's environment, over those that are there"""
+    after_cell: Callable[[], None] = lambda: None
+    """may raise what stops the run"""
     in_flight: list[InFlight] = field(default_factory=list)
     """after an interruption: what goes on in AWS"""
 
@@ -90,7 +96,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self.watch = watch
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
-        environment = {MODE: SCHEDULED, **os.environ}
+        environment = {MODE: SCHEDULED, **os.environ, **self.watch.variables}
         if self.watch.journal is not None:
             environment[journal.VARIABLE] = str(self.watch.journal)
         await super().async_start_new_kernel(env=environment, **kwargs)
@@ -107,6 +113,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             try:
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
+                self.watch.after_cell()
             except CellExecutionError as error:
                 self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
                 break
@@ -248,7 +255,7 @@ def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: Ba
     )
     notebook.nb.metadata[METADATA] = {"status": status}
     if wish is not None:
-        watch.in_flight = told_in_time(given)
+        watch.in_flight = [] if watch.replays else told_in_time(given)
         words = [
             f"## Stopped: {wish.what}",
             "What goes on in AWS without this run:" if watch.in_flight else "Nothing goes on in AWS.",

@@ -8,6 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
+from gbg_lib.replay.tape import asked
 
 PAGE_SECONDS = 10
 
@@ -116,10 +117,15 @@ def images_of(aws: Aws, instance_ids: list[str]) -> dict[str, str]:
 
 def read_page(url: str) -> Page:
     """One look at the site; a refusal to connect is status 0 with its reason as body."""
+    status, body = asked("site", {"url": url}, lambda: _visited(url))
+    return Page(url, status, body)
+
+
+def _visited(url: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(url, timeout=PAGE_SECONDS) as answer:
-            return Page(url, answer.status, answer.read().decode(errors="replace"))
+            return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
-        return Page(url, error.code, error.read().decode(errors="replace"))
+        return error.code, error.read().decode(errors="replace")
     except (urllib.error.URLError, OSError) as error:
-        return Page(url, 0, str(error))
+        return 0, str(error)

@@ -1,16 +1,20 @@
-"""What a run's kernel does beside running cells: it masks what it says, and tells an error's class.
+"""What a run's kernel does beside running cells: it masks what it says, tells an error's class, counts cells.
 
 An IPython extension and a packer of messages, both named on the kernel's command line by the engine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jupyter_client.session import json_packer
 
 from gbg_lib import journal
 from gbg_lib.errors import GbgError
+from gbg_lib.replay import tape
+from gbg_lib.replay.divergence import Diverged
+from gbg_lib.replay.offline import refuse_network
 from gbg_lib.secret_values import learn_environment, masking
 
 WORDS = [f"--IPKernelApp.extra_extensions={__name__}", f"--Session.packer={__name__}.packed"]
@@ -24,11 +28,22 @@ def packed(message: Any) -> bytes:
 
 def load_ipython_extension(shell: Any) -> None:
     learn_environment()
+    if tape.playing():
+        refuse_network()
+    shell.events.register("pre_run_cell", begins)
     shell.events.register("post_run_cell", ran)
+
+
+def begins(_: Any) -> None:
+    """Before each cell."""
+    if (kept := tape.current()) is not None:
+        kept.begin_cell()
 
 
 def ran(result: Any) -> None:
     """After each cell."""
+    if (kept := tape.current()) is not None:
+        _quietly(kept.end_cell)
     error = result.error_in_exec
     if isinstance(error, GbgError):
         journal.tell(
@@ -39,3 +54,11 @@ def ran(result: Any) -> None:
             what=error.what,
             **{"try": error.try_this},
         )
+
+
+def _quietly(end: Callable[[], None]) -> None:
+    """A divergence at a cell's end: the journal has it, and the runner stops there."""
+    try:
+        end()
+    except Diverged:
+        return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from gbg_lib.aws import Aws
@@ -19,6 +19,7 @@ from gbg_lib.gates.serving import healthy_targets, require_serving
 from gbg_lib.images import Usage, golden_images, read_usage
 from gbg_lib.images.pruning import ImageDecision, remove_image
 from gbg_lib.images.usage import ALIVE, TemplateVersion
+from gbg_lib.replay import clock
 
 BAKE_OVER = frozenset({"Success", "Failed", "TimedOut", "Cancelled", "CompletedWithFailure", "unknown"})
 DEPLOYMENT_OVER = frozenset({"Succeeded", "Failed", "Stopped", "unknown"})
@@ -59,7 +60,7 @@ class Scene:
     releases: Mapping[str, str]
     """pipeline execution → status"""
     stacks: tuple[str, ...]
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = clock.now
 
 
 def find_orphans(scene: Scene) -> list[Orphan]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.replay import clock
 from gbg_lib.waiting import rounds, wait_until
 
 OVER = frozenset({"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"})
@@ -60,7 +61,7 @@ class Action:
 
     @property
     def seconds(self) -> float:
-        end = datetime.now(UTC) if self.status == "InProgress" else self.updated
+        end = clock.now() if self.status == "InProgress" else self.updated
         return max((end - self.started).total_seconds(), 0.0)
 
 
@@ -129,7 +130,7 @@ class Pipeline:
             revision.get("revisionId", ""),
             revision.get("revisionSummary", ""),
             "",
-            revision.get("created", datetime.now(UTC)),
+            revision.get("created", clock.now()),
             found.get("rollbackMetadata", {}).get(ROLLBACK_TARGET, ""),
         )
 

@@ -15,18 +15,19 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
 from gbg_lib import journal
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, GbgError, Locked, NotThere
+from gbg_lib.replay import clock
+from gbg_lib.replay.tape import asked
 from gbg_lib.runs.folder import process_started
 
 KEY = "gbg/release-lock.json"
@@ -53,13 +54,22 @@ class Owner:
     @property
     def gone(self) -> bool:
         """Whether it was a process of this machine that has ended."""
-        return self.host == socket.gethostname() and process_started(self.pid) != self.pid_started
+        here = asked("process", {"host": self.host, "pid": self.pid}, lambda: _started(self.host, self.pid))
+        return here is not None and here != self.pid_started
 
 
 def this_process() -> Owner:
-    path = os.environ.get(journal.VARIABLE, "")
-    run = Path(path).parent.name if path else ""
-    return Owner(_user(), socket.gethostname(), os.getpid(), process_started(os.getpid()), run)
+    def told() -> list[Any]:
+        path = os.environ.get(journal.VARIABLE, "")
+        run = Path(path).parent.name if path else ""
+        return [_user(), socket.gethostname(), os.getpid(), process_started(os.getpid()), run]
+
+    return Owner(*asked("process", {}, told))
+
+
+def _started(host: str, pid: int) -> str | None:
+    """When a process began, as `process_started` tells it; None for one of another machine."""
+    return process_started(pid) if host == socket.gethostname() else None
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ class ReleaseLock:
             return None
         told = json.loads(found["Body"].read())
         dated = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-        now = parsedate_to_datetime(dated) if dated else datetime.now(UTC)
+        now = parsedate_to_datetime(dated) if dated else clock.now()
         told["owner"] = Owner(**told["owner"])
         return Held(**told, etag=found["ETag"], age=now - found["LastModified"])
 
@@ -162,8 +172,8 @@ class ReleaseLock:
         return True
 
     def _wanted(self, doing: str) -> Held:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        return Held(self.owner, doing, since, self.lease_seconds, released=False, nonce=uuid4().hex)
+        since = clock.now().isoformat(timespec="seconds")
+        return Held(self.owner, doing, since, self.lease_seconds, released=False, nonce=clock.drawn())
 
     def _keep_up(self) -> None:
         self._beat.clear()
@@ -171,7 +181,7 @@ class ReleaseLock:
         Finalize(self, _quietly, args=(self.let_go,), exitpriority=AT_END)
 
     def _renewing(self) -> None:
-        while not self._beat.wait(max(self.lease_seconds / 3, 0.1)):
+        while not clock.waited(self._beat, max(self.lease_seconds / 3, 0.1)):
             _quietly(self.renew)  # AWS out of reach: the next try may find it, or the lease ends
             if self.mine is None:
                 return

@@ -12,12 +12,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError, RepositoryError
 from gbg_lib.git_credentials import sign
+from gbg_lib.replay import clock
+from gbg_lib.replay.tape import asked
+from gbg_lib.secret_values import masking
 
 GIT_SECONDS = 300
 AUTHOR = ("golden-blue-green", "gbg@localhost")
@@ -136,25 +140,55 @@ class Repository:
         """A clone that is removed at the end."""
         with tempfile.TemporaryDirectory(prefix="gbg-") as temporary:
             work = Path(temporary) / "work"
-            self.git(Path(temporary), "clone", "-q", "--branch", self.branch, self.url, str(work))
+            content = asked(
+                "git clone", {"url": self.url, "branch": self.branch}, lambda: self._cloned(Path(temporary))
+            )
+            bundle = Path(temporary) / "bundle"
+            if not bundle.exists():  # in a replay
+                bundle.write_bytes(self._kept(content))
+            self.git(Path(temporary), "clone", "-q", "--branch", self.branch, str(bundle), str(work))
             yield work
+
+    def _cloned(self, folder: Path) -> bytes:
+        """What the repository holds, as one file that git clones from; empty where it holds a secret."""
+        self.git(folder, "clone", "-q", "--bare", "--branch", self.branch, self.url, "there")
+        self.git(folder / "there", "bundle", "create", "-q", "../bundle", "--branches")
+        told = self.git(folder / "there", "log", "--branches", "--patch", "--text")
+        return (folder / "bundle").read_bytes() if masking().text(told) == told else b""
+
+    def _kept(self, content: bytes) -> bytes:
+        if not content:
+            raise RepositoryError(
+                f"git clone ({self.name})",
+                "its files are not kept with the run: they hold what looks like a secret",
+                "a run can't be replayed beyond this point",
+            )
+        return content
 
     def _commit_and_push(self, work: Path, message: str) -> Commit:
         self.git(work, "add", "--all")
         if not self.git(work, "status", "--porcelain"):
             raise RepositoryError(f"repository {self.name}", "nothing has changed", "edit a file first")
-        self.git(work, "commit", "-q", "-m", message)
+        self.git(work, "commit", "-q", "-m", message, now=clock.now())
         self.aws.acts(f"git push {self.url} HEAD:refs/heads/{self.branch}")
-        self.git(work, "push", "-q", self.url, f"HEAD:refs/heads/{self.branch}")
-        return Commit(self.git(work, "rev-parse", "HEAD"), message, AUTHOR[0])
+        commit = self.git(work, "rev-parse", "HEAD")
+        asked(
+            "git push",
+            {"url": self.url, "branch": self.branch, "commit": commit},
+            lambda: self.git(work, "push", "-q", self.url, f"HEAD:refs/heads/{self.branch}"),
+        )
+        return Commit(commit, message, AUTHOR[0])
 
-    def git(self, directory: Path, *words: str) -> str:
-        """What git says in a folder, with this repository's rights. Raises RepositoryError."""
+    def git(self, directory: Path, *words: str, now: datetime | None = None) -> str:
+        """What git says in a folder, with this repository's rights; `now` dates a commit.
+
+        Raises RepositoryError.
+        """
         settings = [*SETTINGS.items(), ("credential.helper", LOGIN)]
         done = subprocess.run(
             ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],
             cwd=directory,
-            env=self._environment(),
+            env=self._environment() | _dated(now),
             capture_output=True,
             text=True,
             timeout=GIT_SECONDS,
@@ -179,6 +213,11 @@ class Repository:
             return {}
         user, password = sign(address.netloc, address.path, self.aws.region, self.aws.keys())
         return {"GBG_GIT_USER": user, "GBG_GIT_PASSWORD": password}
+
+
+def _dated(now: datetime | None) -> dict[str, str]:
+    told = "" if now is None else f"{int(now.timestamp())} +0000"
+    return {"GIT_AUTHOR_DATE": told, "GIT_COMMITTER_DATE": told} if told else {}
 
 
 def files_of(folder: Path) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import nbformat
 from gbg_lib import journal, kernels, whole_files
 from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
 from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
+from gbg_lib.replay import again, tape
 from gbg_lib.runs import environment
 from gbg_lib.runs.folder import ENVIRONMENT, Asked, Folder, begin, close_abandoned, now
 from gbg_lib.runs.page import Page
@@ -91,9 +92,11 @@ def run(
     limits: Limits | None = None,
     stop: Stop | None = None,
     asked: Asked | None = None,
+    replies: Path | None = None,
 ) -> Run:
     """Execute one runbook with those of the values that it reads; `ended` is called with its closed folder.
 
+    With `replies`, those of a former run, it asks nobody else (gbg_lib.replay.again).
     Raises RunFailed with the cell's error, Interrupted or TimedOut when it was stopped; the folder is closed
     anyway. A run that was killed before is closed first.
     """
@@ -106,7 +109,12 @@ def run(
     resolved = checked(given, "parameters").model_dump(include=set(names))
     with heeded(stop):
         work = _Work(
-            path, begin(runs, path, given, resolved, asked or Asked()), progress, limits or Limits(), stop
+            path,
+            begin(runs, path, given, resolved, asked or Asked()),
+            progress,
+            limits or Limits(),
+            stop,
+            replies,
         )
         failure = work.execute(given)
         finished = work.close(failure)
@@ -163,6 +171,8 @@ class _Work:
     progress: Progress
     limits: Limits
     stop: Stop
+    replies: Path | None = None
+    """of a former run, to be heard instead of AWS"""
     heading: str = ""
     started: str = field(default_factory=now)
     began: float = field(default_factory=time.monotonic)
@@ -186,6 +196,9 @@ class _Work:
             journal=self.folder.journal,
             progress=self._told,
             saved=page.show,
+            variables=self._variables(),
+            replays=self.replies is not None,
+            after_cell=self._require_the_same,
             cell_seconds=self.limits.cell_seconds,
             run_seconds=self.limits.run_seconds,
         )
@@ -244,8 +257,20 @@ class _Work:
             seconds=round(seconds, 1),
             requests=journal.requests(entries),
             going_on=[GoingOn(one.what, one.follow, one.stop) for one in going_on],
+            replies=tape.digest(self.folder.path / tape.FILE),
         ).write(self.folder.path)
         return Run(self.folder.runbook, self.folder.path, seconds)
+
+    def _variables(self) -> dict[str, str]:
+        """For the kernel: where its replies are kept, or from where they come."""
+        if self.replies is not None:
+            return again.variables(self.replies, self.folder.path)
+        tape.start(self.folder.path / tape.FILE, self.folder.runbook)
+        return {tape.VARIABLE: str(self.folder.path / tape.FILE)}
+
+    def _require_the_same(self) -> None:
+        if self.replies is not None:
+            tape.require_the_same(journal.read(self.folder.journal))
 
     def _told(self, cell: int, cells: int, heading: str) -> None:
         self.heading = heading

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere, StackFailed
+from gbg_lib.replay import clock
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60
@@ -163,7 +163,7 @@ class Stacks:
             "cloudformation",
             "create_change_set",
             StackName=stack,
-            ChangeSetName=f"{stack}-{uuid.uuid4().hex[:12]}",
+            ChangeSetName=f"{stack}-{clock.drawn()[:12]}",
             Capabilities=["CAPABILITY_NAMED_IAM"],
             **asked,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import TimedOut
+from gbg_lib.replay import clock
 
 T = TypeVar("T")
 
@@ -25,9 +25,9 @@ def wait_until(
 
 def rounds(aws: Aws, *, limit_seconds: float, what: str, try_this: str) -> Iterator[None]:
     """Yields once for each look; pauses between. Raises TimedOut after `limit_seconds`."""
-    deadline = time.monotonic() + limit_seconds
+    deadline = clock.monotonic() + limit_seconds
     while True:
         yield
-        if time.monotonic() >= deadline:
+        if clock.monotonic() >= deadline:
             raise TimedOut(what, f"not done after {limit_seconds:.0f} s", try_this)
         aws.pause()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from gbg_lib import faults
 from gbg_lib.aws import Aws
@@ -19,6 +18,7 @@ from gbg_lib.fleet import read_page
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.release import require_succeeded
+from gbg_lib.replay import clock
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
 
@@ -26,7 +26,7 @@ STRIKE_SECONDS = 60
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat()
+    return clock.now().isoformat()
 
 
 class Exercise(ReleaseRun):

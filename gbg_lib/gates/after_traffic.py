@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gbg_lib.aws import Aws
 from gbg_lib.gates.before_bake import of_alarms
 from gbg_lib.gates.figures import Figures, figures
 from gbg_lib.gates.gate import Finding
 from gbg_lib.release import Target, targets
+from gbg_lib.replay import clock
 from gbg_lib.situation import Alarm
 
 Clock = Callable[[], datetime]
@@ -83,7 +84,7 @@ class AfterTraffic:
         watch_seconds: float,
         tolerance: Tolerance,
         alarms: Callable[[], list[Alarm]],
-        now: Clock = lambda: datetime.now(UTC),
+        now: Clock = clock.now,
     ) -> None:
         self.aws = aws
         self.arns = (load_balancer, target_group)

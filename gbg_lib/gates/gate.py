@@ -5,13 +5,13 @@ Judging changes nothing. What can't be read in time is never taken for a pass.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AccessRefused, GateRefused, GbgError
+from gbg_lib.replay import clock
 
 Verdict = Literal["pass", "fail", "can't tell"]
 Answer = Literal["go", "stop"]
@@ -61,7 +61,7 @@ class Watch:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.final = False
-        self._begun = time.monotonic()
+        self._begun = clock.monotonic()
 
     def look(self) -> Judgement:
         """One look. `final` says whether it was the last: pass, fail, no right to look, or time is up."""
@@ -72,7 +72,7 @@ class Watch:
             finding = Finding("can't tell", f"{error.where}: {error.what}", error.try_this)
         except GbgError as error:
             finding = Finding("can't tell", f"{error.where}: {error.what}", error.try_this)
-        seconds = time.monotonic() - self._begun
+        seconds = clock.monotonic() - self._begun
         if finding.verdict != "can't tell":
             self.final = True
         elif not self.final and seconds >= self.gate.limit_seconds:

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_ContinueDeploymen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import Deployment, DeploymentGroup, deployment, deployment_group
@@ -20,6 +20,7 @@ from gbg_lib.gates.gate import Finding, Gate, Judgement, Person, Watch, require_
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.release import DEPLOY
+from gbg_lib.replay import clock
 from gbg_lib.situation import Alarm, alarms
 
 PROBES = 10
@@ -133,7 +134,7 @@ class ReleaseGates:
         watch = self._watches[name]
         if watch.final:
             return False
-        self._begun.setdefault(name, datetime.now(UTC))
+        self._begun.setdefault(name, clock.now())
         self.judgements[name] = judgement = watch.look()
         if not watch.final:
             return False
@@ -179,4 +180,4 @@ class ReleaseGates:
             status = "Failed"
         began = self._begun[name]
         told = judgement.condition if judgement.open else judgement.found
-        return Action(name, name, name, status, began, datetime.now(UTC), "", told)
+        return Action(name, name, name, status, began, clock.now(), "", told)

@@ -11,6 +11,7 @@ from gbg_lib.images import Lineage, PrunePlan, Usage, plan_pruning, prune, read_
 from gbg_lib.images.pruning import check_pruned
 from gbg_lib.record.bucket import Bucket
 from gbg_lib.record.store import Store, records
+from gbg_lib.replay.files import as_found
 from gbg_lib.steps import Step
 from gbg_lib.teardown.activity import activities
 
@@ -24,6 +25,7 @@ class PruneImages(Step):
         """
         name = self.parameters.deployment
         store = Store(records(), name)
+        as_found(store.index)
         Bucket(self.aws, self.base.get("RecordsBucketName", ""), name).fetch_index(store)
         return frozenset(str(one["image"]) for one in store.summaries() if one["image"])
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import RepositoryError
 from gbg_lib.jobs.window import require_open
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Execution
+from gbg_lib.replay import clock
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    return datetime.now(UTC)
+    return clock.now()
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import GbgError
 from gbg_lib.masking import Masking
 from gbg_lib.record.format import Evidence, dumps, loads
+from gbg_lib.replay import clock
 
 BEFORE, AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """how much time around the release is looked at"""
@@ -55,7 +56,7 @@ class Subject:
 
     @property
     def end(self) -> datetime:
-        return min(self.finished + AFTER, datetime.now(UTC))
+        return min(self.finished + AFTER, clock.now())
 
     def external(self, provider: str) -> list[str]:
         """What stands behind the actions of a provider: builds, deployments; the latest try last."""

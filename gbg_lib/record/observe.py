@@ -6,7 +6,6 @@ Blue is gone when a release is over. Whoever follows one writes it down here, an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gbg_lib.aws import Aws
@@ -16,6 +15,8 @@ from gbg_lib.record.format import Evidence, lines, read_lines
 from gbg_lib.record.gathering import Gathering
 from gbg_lib.record.sources.fleet import snapshot
 from gbg_lib.record.sources.traffic import health_now
+from gbg_lib.replay import clock
+from gbg_lib.replay.files import as_found
 from gbg_lib.secret_values import masking
 
 OPEN = ".open"
@@ -41,7 +42,7 @@ class Observations:
 
     def look(self, aws: Aws, target_group: str, moment: str) -> None:
         """A look that can't be had is no reason to stop watching: the record notes it as missing."""
-        found, now = Gathering(masking()), datetime.now(UTC)
+        found, now = Gathering(masking()), clock.now()
         with found.source(f"fleet {moment}"):
             snapshot(aws, self.deployment, found, moment, now)
             health_now(aws, target_group, found, moment, now)
@@ -51,7 +52,7 @@ class Observations:
 
     def read(self) -> tuple[Evidence, ...]:
         """Nothing where nobody watched, or a file that can't be read."""
-        if not self.path.is_file():
+        if not as_found(self.path).is_file():
             return ()
         try:
             return tuple(read_lines(self.path.read_bytes(), str(self.path)))

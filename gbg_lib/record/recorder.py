@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from gbg_lib.record.sources.account import identity
 from gbg_lib.record.store import Store, records
 from gbg_lib.record.summary import summarised, tags
 from gbg_lib.record.versions import versions
+from gbg_lib.replay import clock
+from gbg_lib.replay.files import as_found
+from gbg_lib.replay.tape import asked
 from gbg_lib.secret_values import learn, masking
 from gbg_lib.steps import ReleaseRun
 
@@ -63,6 +66,7 @@ class Recorder:
         self.aws = step.aws
         self.folder = folder or records()
         self.store = Store(self.folder, step.parameters.deployment)
+        as_found(self.store.index)
         name = step.base.get("RecordsBucketName", "") if self.aws.acknowledged else ""
         self.bucket = Bucket(self.aws, name, step.parameters.deployment)
 
@@ -102,7 +106,7 @@ class Recorder:
     def _record(self, execution: Execution) -> Recorded:
         if self.aws.explains:
             self.aws.acts(f"gbg record {execution.id}")
-        former = self.store.find(execution.id) or self.bucket.fetch(self.store, execution.id)
+        former = self._here(execution.id) or self.bucket.fetch(self.store, execution.id)
         if former is None:
             return self._write(execution)
         archive = open_archive(former)
@@ -113,6 +117,15 @@ class Recorder:
                 former, "nothing", "it is recorded and settled", address=self.bucket.address(former)
             )
         return self._add(execution, former, archive)
+
+    def _here(self, execution_id: str) -> Path | None:
+        """The record that this machine has."""
+        name = asked("record", {"execution": execution_id}, lambda: self._name(execution_id))
+        return as_found(self.store.folder / name) if name else None
+
+    def _name(self, execution_id: str) -> str:
+        found = self.store.find(execution_id)
+        return found.name if found else ""
 
     def _write(self, execution: Execution) -> Recorded:
         calls = self.aws.requests.total()
@@ -217,14 +230,14 @@ class Recorder:
     def _told(self, found: Gathering, calls: int) -> None:
         """Who recorded, when, with what, at what cost."""
         told: dict[str, Any] = {
-            "written": stamp(datetime.now(UTC)),
+            "written": stamp(clock.now()),
             "calls": calls,
             "pieces": len(found.evidence) + len(found.files) + 1,
             "sources": list(SOURCES),
             "versions": versions(),
             "parameters": self.step.parameters.model_dump(),
         }
-        found.add("gathering", "", "gbg record", told, at=datetime.now(UTC))
+        found.add("gathering", "", "gbg record", told, at=clock.now())
 
     def _manifest(
         self, subject: Subject, found: Gathering, name: str, archive: Archive | None = None
@@ -240,7 +253,7 @@ class Recorder:
             sequence=0,
             former=None,
             files={},
-            written=datetime.now(UTC),
+            written=clock.now(),
             released=_released(subject, found),
             external=_external(subject, found),
             internal={"region": self.aws.region, "recorder": who},
@@ -302,7 +315,7 @@ def _dependencies(subject: Subject, found: Gathering) -> list[Resource]:
 
 
 def _settled(subject: Subject) -> bool:
-    return datetime.now(UTC) >= subject.finished + SETTLED
+    return clock.now() >= subject.finished + SETTLED
 
 
 def _lost(archive: Archive) -> set[str]:

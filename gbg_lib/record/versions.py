@@ -8,6 +8,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from gbg_lib.replay.tape import asked
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("golden-blue-green", "boto3", "botocore", "papermill", "pydantic")
 GIT_SECONDS = 10
@@ -16,6 +18,10 @@ GIT_SECONDS = 10
 @cache
 def versions() -> dict[str, str]:
     """What is installed; the project's commit where it is a git checkout."""
+    return dict(asked("versions", {}, _versions))
+
+
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.system()}
     for package in PACKAGES:
         try:

@@ -52,6 +52,8 @@ class Asked:
     """the parameters of all of them"""
     inputs: str = ""
     """digest of what decides this run besides AWS"""
+    replays: str = ""
+    """name of the run that is replayed; empty for one that asks AWS"""
 
 
 def begin(
@@ -59,7 +61,7 @@ def begin(
 ) -> Folder:
     """A new folder that says who is at work in it, and in what."""
     runbook = source.stem
-    path = _new(runs, runbook)
+    path = _new(runs, runbook + ("-replay" if asked.replays else ""))
     whole_files.write_json(path / GIVEN, given)
     whole_files.write_json(path / RESOLVED, resolved)
     begun = {
@@ -69,6 +71,7 @@ def begin(
         "plan": [str(one) for one in asked.plan or (source,)],
         "values": dict(asked.values or given),
         "inputs": asked.inputs,
+        **({"replays": asked.replays} if asked.replays else {}),
         "started": now(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -151,6 +154,7 @@ def _close_killed(path: Path, told: Mapping[str, Any]) -> None:
         seconds=round(max((ended - started).total_seconds(), 0.0), 1),
         requests={},
         going_on=[],
+        replies="",
     ).write(path)
 
 

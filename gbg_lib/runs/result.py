@@ -45,6 +45,8 @@ class Result:
     """how many requests each service of AWS got"""
     going_on: list[GoingOn]
     """after an interruption: what goes on in AWS without the run"""
+    replies: str
+    """SHA-256 of replies.jsonl, what came from outside; empty where nothing is known of it"""
 
     def write(self, folder: Path) -> None:
         told = asdict(self)

@@ -8,6 +8,7 @@ from typing import get_args
 from IPython.core.error import StdinNotImplementedError
 
 from gbg_lib.gates.gate import Answer, Judgement, Person, answering
+from gbg_lib.replay.tape import asked
 from gbg_lib.views.table import Table, table
 
 
@@ -33,17 +34,18 @@ def person(decision: str) -> Person:
         if decision in get_args(Answer):
             return given(judgement)
         question = f"{judgement.gate}: {judgement.verdict}; {judgement.found}. Type go or stop: "
-        try:
-            return _answer(question)
-        except (StdinNotImplementedError, EOFError):
-            return given(judgement)
+        said = asked("person", {"question": question}, lambda: _answer(question))
+        return given(judgement) if said is None else "go" if said == "go" else "stop"
 
     return ask
 
 
-def _answer(question: str) -> Answer:
+def _answer(question: str) -> str | None:
+    """None where nobody is there to ask."""
     while True:
-        said = input(question).strip().lower()
-        for answer in get_args(Answer):
-            if said == answer:
-                return "go" if answer == "go" else "stop"
+        try:
+            said = input(question).strip().lower()
+        except (StdinNotImplementedError, EOFError):
+            return None
+        if said in get_args(Answer):
+            return said

@@ -1,11 +1,17 @@
-"""Keeps the outputs of a fresh run in the runbooks: `python -m tests.notebooks.keep`.
+"""Keeps the outputs of a fresh run in the runbooks, and its replies: `python -m tests.notebooks.keep`.
 
-To be run when a runbook or what it shows was changed on purpose; `git diff` then tells what changed.
+To be run when a runbook, what it shows or what it asks was changed on purpose; `git diff` then tells what
+changed. With `--replies` the runbooks stay as they are.
 """
 
 from __future__ import annotations
 
+import getpass
+import json
+import lzma
 import os
+import re
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -13,12 +19,19 @@ from typing import Any
 
 import nbformat
 
+from gbg_lib import whole_files
 from gbg_lib.errors import GbgError
+from gbg_lib.release_lock import KEY
+from gbg_lib.replay import tape
 from gbg_lib.runner import run
+from gbg_lib.runs import result
+from gbg_lib.runs.folder import BEGUN, GIVEN
 from gbg_lib.views.banner import MODE, WALKTHROUGH
 from gbg_lib.views.shown import WIDGET
 from gbg_sandbox.home import Home
 
+RUNS = Path(__file__).resolve().parent.parent / "runs"
+"""of which the replies are kept, a folder a runbook"""
 RUNBOOKS = Path(__file__).resolve().parent.parent.parent / "runbooks"
 
 
@@ -30,7 +43,10 @@ def main() -> int:
         home.up()
         try:
             for path in sorted(RUNBOOKS.glob("[0-9]*.ipynb")):
-                keep(path, run(path, {}, Path(folder) / "runs").notebook)
+                done = run(path, {}, Path(folder) / "runs")
+                if "--replies" not in sys.argv:
+                    keep(path, done.notebook)
+                keep_replies(done.folder, RUNS / path.stem)
                 sys.stderr.write(f"{path.stem}: kept\n")
         except GbgError as error:
             sys.stderr.write(f"{error}\n")
@@ -49,6 +65,33 @@ def keep(path: Path, executed: Path) -> None:
             cell.outputs = [static(output) for output in new[cell["id"]].outputs]
             cell.execution_count = new[cell["id"]].execution_count
     nbformat.write(notebook, path)
+
+
+def keep_replies(run_folder: Path, target: Path) -> None:
+    """What a replay needs of a run: parameters, replies, how it ended; without the names of this machine."""
+    if not any(line["door"] not in tape.CLOCKS for line in tape.read(run_folder / tape.FILE)):
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    lines = (run_folder / tape.FILE).read_text().splitlines(keepends=True)
+    packed = target / f"{tape.FILE}.xz"
+    packed.write_bytes(lzma.compress("".join(map(nameless, lines)).encode(), preset=9 | lzma.PRESET_EXTREME))
+    told, ended = (json.loads((run_folder / name).read_text()) for name in (BEGUN, result.FILE))
+    kept = {"runbook": told["runbook"], "started": told["started"]}
+    whole_files.write_json(target / BEGUN, kept)
+    whole_files.write_json(
+        target / result.FILE,
+        {name: ended[name] for name in ("status", "error", "what")} | {"replies": tape.digest(packed)},
+    )
+    (target / GIVEN).write_text((run_folder / GIVEN).read_text())
+
+
+def nameless(line: str) -> str:
+    """A line that tells who held the release lock and where, with other names."""
+    if '"door":"process"' not in line and KEY not in line:
+        return line
+    for name, other in ((socket.gethostname(), "this-machine"), (getpass.getuser(), "somebody")):
+        line = re.sub(rf"(?<=\"){re.escape(name)}(?=\\?\")", other, line)
+    return line
 
 
 def static(output: Any) -> Any:

@@ -37,6 +37,7 @@ def test_a_run_keeps_notebook_page_parameters_and_result(tmp_path: Path) -> None
         "mine.html",
         "mine.ipynb",
         "parameters.json",
+        "replies.jsonl",
         "result.json",
         "run.json",
     ]

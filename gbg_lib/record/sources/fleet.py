@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gbg_lib.aws import Aws
 from gbg_lib.record.gathering import Gathering, Subject
+from gbg_lib.replay import clock
 
 SAME_TIME_SECONDS = 3600.0
 
@@ -14,7 +15,7 @@ def groups(subject: Subject, found: Gathering) -> None:
     """As they are now, and as whoever watched saw them; with policies, hooks and scheduled actions."""
     for one in subject.observed:
         found.evidence[one.id] = one
-    names = snapshot(subject.aws, subject.deployment, found, "after", datetime.now().astimezone())
+    names = snapshot(subject.aws, subject.deployment, found, "after", clock.now())
     if not names:
         return
     for kind, operation, key in (

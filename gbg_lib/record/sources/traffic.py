@@ -7,12 +7,13 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.record.gathering import Gathering, Subject
+from gbg_lib.replay import clock
 
 WHOLE = (
     *(("RequestCount", "Sum"), ("HTTPCode_Target_2XX_Count", "Sum"), ("HTTPCode_Target_3XX_Count", "Sum")),
@@ -30,7 +31,7 @@ FINE_AGE = timedelta(hours=3)
 
 
 def health(subject: Subject, found: Gathering) -> None:
-    health_now(subject.aws, subject.base["TargetGroupArn"], found, "after", datetime.now(UTC))
+    health_now(subject.aws, subject.base["TargetGroupArn"], found, "after", clock.now())
 
 
 def health_now(aws: Aws, target_group: str, found: Gathering, moment: str, at: datetime) -> None:
@@ -45,8 +46,8 @@ def counts(subject: Subject, found: Gathering) -> None:
     begin, end = switch(found)
     if begin is None or end is None:
         return
-    begin, end = begin - AROUND, min(end + AROUND, begin + MOST_FINE, datetime.now(UTC))
-    if datetime.now(UTC) - begin < FINE_AGE:
+    begin, end = begin - AROUND, min(end + AROUND, begin + MOST_FINE, clock.now())
+    if clock.now() - begin < FINE_AGE:
         _series(subject, found, begin, end, 1)
     else:
         why = "CloudWatch keeps it three hours"
