@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gbg_lib.aws import open_aws
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.archive import Archive, open_archive
-from gbg_lib.record.bucket import Bucket, parse_address
 from gbg_lib.record.store import INDEX, Store, latest, read_index, records
 from gbg_lib.record.verify import Verified, verify
 
@@ -86,6 +84,9 @@ def _here(word: str, store: Store) -> Path:
 
 def _downloaded(parameters: Parameters, address: str, store: Store) -> Path:
     """Into the store of its own deployment, or beside it where it is another's."""
+    from gbg_lib.aws import open_aws  # half a second, and what is here needs none of it
+    from gbg_lib.record.bucket import Bucket, parse_address
+
     name, deployment, record = parse_address(address)
     if (here := store.folder / record).is_dir() and deployment == store.deployment:
         return here

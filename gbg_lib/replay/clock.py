@@ -25,9 +25,10 @@ def monotonic() -> float:
     tape = current()
     if isinstance(tape, Playing):
         return float(tape.reading("tick"))
-    read = time.monotonic()
-    if isinstance(tape, Recording):
-        tape.keep("tick", {}, reply=round(read, 3))
+    if not isinstance(tape, Recording):
+        return time.monotonic()
+    read = round(time.monotonic(), 3)  # what is kept is what is compared
+    tape.keep("tick", {}, reply=read)
     return read
 
 

@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from IPython import display as notebook
-
 from gbg_lib.checks import Check
 from gbg_lib.errors import CheckFailed, GbgError, NotThere, TimedOut
 from gbg_lib.progress import LEARNER, Progress
 from gbg_lib.views.explain import explaining
+from gbg_lib.views.late import notebook
 from gbg_lib.views.shown import GREEN, ORANGE, RED, Shown, note
 from gbg_lib.views.table import Table, table
 

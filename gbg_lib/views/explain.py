@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from IPython import display as notebook
-from IPython.core.getipython import get_ipython
-
 from gbg_lib.errors import Explained, GbgError
+from gbg_lib.views.late import ipython, notebook
 from gbg_lib.views.shown import GREEN, note
 
 GUARD, SHOW = "_gbg_explained", "_gbg_show"
@@ -23,7 +21,7 @@ GUARD, SHOW = "_gbg_explained", "_gbg_show"
 
 def go_on_explaining() -> None:
     """From the next cell on. Without a notebook around it (a script, a test) there is nothing to go on."""
-    shell: Any = get_ipython()
+    shell: Any = ipython.get_ipython()
     if shell is None or explaining():
         return
     shell.user_ns |= {GUARD: explained, SHOW: _show}
@@ -32,7 +30,7 @@ def go_on_explaining() -> None:
 
 def explaining() -> bool:
     """Whether this notebook only explains."""
-    shell: Any = get_ipython()
+    shell: Any = ipython.get_ipython()
     return shell is not None and any(isinstance(one, Guarded) for one in shell.ast_transformers)
 
 

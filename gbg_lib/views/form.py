@@ -11,12 +11,12 @@ import shlex
 from collections.abc import MutableMapping
 from typing import Any, get_args
 
-import ipywidgets
 import yaml
 
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters, checked, kind, names_for, parse_assignments
 from gbg_lib.views.banner import WALKTHROUGH, mode
+from gbg_lib.views.late import ipywidgets
 from gbg_lib.views.shown import RED, WIDGET, commands
 from gbg_lib.views.tables import parameters_table
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import get_args
 
-from IPython.core.error import StdinNotImplementedError
-
 from gbg_lib.gates.gate import Answer, Judgement, Person, answering
 from gbg_lib.replay.tape import asked
+from gbg_lib.views.late import refusals
 from gbg_lib.views.table import Table, table
 
 
@@ -45,7 +44,7 @@ def _answer(question: str) -> str | None:
     while True:
         try:
             said = input(question).strip().lower()
-        except (StdinNotImplementedError, EOFError):
+        except (refusals.StdinNotImplementedError, EOFError):
             return None
         if said in get_args(Answer):
             return said

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from IPython import display as notebook
-
 from gbg_lib.progress import LEARNER, Progress
 from gbg_lib.views.architecture import picture
 from gbg_lib.views.chapters import chapter
+from gbg_lib.views.late import notebook
 from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.shown import Shown, commands
 

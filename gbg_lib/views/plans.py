@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
 from gbg_lib.planned import Kind, Use, a_release, cost, kinds
 from gbg_lib.prices import Cost, read_prices
 from gbg_lib.repository import SeedPlan
 from gbg_lib.stacks import StackPlan
 from gbg_lib.typical import stages
 from gbg_lib.views.banner import WALKTHROUGH, mode
+from gbg_lib.views.late import ipywidgets
 from gbg_lib.views.shown import BLUE, ORANGE, WIDGET, note
 from gbg_lib.views.table import Table, table
 

@@ -6,10 +6,9 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets
-
 from gbg_lib.progress import Progress
 from gbg_lib.views.banner import WALKTHROUGH, mode
+from gbg_lib.views.late import ipywidgets
 from gbg_lib.views.shown import GREEN, ORANGE, WIDGET, note
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from gbg_lib.record.archive import Archive
@@ -20,6 +21,9 @@ from gbg_lib.views.stages import DOTS_PER_INCH, FAINT, FONT, INK, time_axis
 
 WIDTH_INCHES, ROW_INCHES = 10.0, 0.26
 PANEL_INCHES = 1.5
+REST_INCHES, TOP_INCHES, BOTTOM_INCHES = 1.2, 0.4, 0.45
+LEFT_SHARE = 0.2
+"""of the width, for the names of rows"""
 GOOD, FAILED, BLUE, GREEN, GREY = "#0072b2", "#d55e00", "#56b4e9", "#009e73", "#999999"
 """Okabe and Ito's palette"""
 MOST_MACHINES = 24
@@ -76,7 +80,15 @@ class RecordChart:
         whole = max([1.0, *((end - execution.at).total_seconds() for end in ends)])
         heights = [max(len(rows), 1) * ROW_INCHES, PANEL_INCHES, PANEL_INCHES * 0.8, 0.6]
         with rc_context({**FONT, "font.size": 9}):
-            figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 1.2), layout="constrained")
+            tall = sum(heights) + REST_INCHES
+            figure = Figure(figsize=(WIDTH_INCHES, tall))
+            figure.subplots_adjust(  # a layout of matplotlib's own would draw everything twice
+                left=LEFT_SHARE,
+                right=0.995,
+                top=1 - TOP_INCHES / tall,
+                bottom=BOTTOM_INCHES / tall,
+                hspace=0.12,
+            )
             axes = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": heights})
             _draw_bars(axes[0], bars, rows, execution.at, whole)
             _draw_traffic(axes[1], self._archive, execution.at)
@@ -132,17 +144,21 @@ def _bar(row: str, one: Evidence, status: str, *, light: bool = False) -> Bar:
 
 
 def _draw_bars(axes: Axes, bars: Sequence[Bar], rows: Sequence[str], begin: datetime, whole: float) -> None:
-    for bar in bars:
-        axes.barh(
-            rows.index(bar.row),
-            max(bar.seconds, whole * NARROW),
-            left=(bar.begin - begin).total_seconds(),
-            height=0.66,
-            color=bar.colour,
-            hatch="xxxx" if bar.failed else "",
-            edgecolor="white",
-            linewidth=0.4,
-        )
+    for colour, failed in dict.fromkeys((bar.colour, bar.failed) for bar in bars):
+        alike = [bar for bar in bars if (bar.colour, bar.failed) == (colour, failed)]
+        corners = [
+            _corners(
+                (bar.begin - begin).total_seconds(),
+                max(bar.seconds, whole * NARROW),
+                rows.index(bar.row),
+                0.66,
+            )
+            for bar in alike
+        ]
+        drawn = PolyCollection(corners, facecolors=colour, edgecolors="white", linewidths=0.4)
+        if failed:
+            drawn.set_hatch("xxxx")
+        axes.add_collection(drawn, autolim=False)
     axes.set_yticks(range(len(rows)), [_safe(row) for row in rows])
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
 
@@ -154,6 +170,7 @@ def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
         ("HTTPCode_Target_5XX_Count", FAILED, "errors/s (application)"),
         ("HTTPCode_ELB_5XX_Count", "#cc79a7", "errors/s (balancer)"),
     )
+    highest = 0.0
     for metric, colour, label in shown:
         series = [one for one in archive.of("traffic") if one.data["metric"] == metric]
         fine = min((one for one in series if one.data["values"]), key=_period, default=None)
@@ -162,8 +179,13 @@ def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
             offset = (fine.at - begin).total_seconds()
             times = [offset + float(second) for second in fine.data["seconds"]]
             values = [float(value) / period for value in fine.data["values"]]
-            axes.bar(times, values, width=period, align="edge", color=colour, label=label)
-    if axes.patches:
+            corners = [
+                _corners(time, period, value / 2, value) for time, value in zip(times, values, strict=True)
+            ]
+            axes.add_collection(PolyCollection(corners, facecolors=colour, label=label), autolim=False)
+            highest = max([highest, *values])
+    axes.set_ylim(0, highest * 1.25 or 1.0)
+    if axes.collections:
         axes.legend(loc="upper left", fontsize=8, frameon=False)
     axes.set_ylabel("traffic")
 
@@ -187,7 +209,7 @@ def _draw_serving(axes: Axes, archive: Archive, begin: datetime, whole: float) -
         axes.step([*times, whole], [*counts, counts[-1]], where="post", color=colour, label=label.lower())
     axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=2)
     axes.set_ylabel("machines\nthat serve")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
 
 
 def _at_first(archive: Archive) -> set[str]:
@@ -229,6 +251,11 @@ def _plain_frame(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, colors=INK)
+
+
+def _corners(left: float, width: float, middle: float, height: float) -> list[tuple[float, float]]:
+    low, high = middle - height / 2, middle + height / 2
+    return [(left, low), (left + width, low), (left + width, high), (left, high)]
 
 
 def _period(one: Evidence) -> float:

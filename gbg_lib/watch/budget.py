@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
+
+from gbg_lib.replay.clock import monotonic
 
 REQUESTS_A_SECOND = 5
 SECOND = 1.0
 
 
 class Budget:
-    def __init__(self, most: int = REQUESTS_A_SECOND, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = REQUESTS_A_SECOND, clock: Callable[[], float] = monotonic) -> None:
         self.most = most
         self.clock = clock
         self._taken: deque[float] = deque()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.record.words import plain
+from gbg_lib.replay.clock import now
 from gbg_lib.secret_values import masking
 
 LAST_LINES = 6
@@ -90,5 +91,5 @@ def shown(lines: Iterable[str]) -> tuple[str, ...]:
 def _seconds(item: Mapping[str, Any], begin: str, end: str) -> float | None:
     if item.get(begin) is None:
         return None
-    until = item.get(end) or datetime.now(UTC)
+    until = item.get(end) or now()
     return max(float((until - item[begin]).total_seconds()), 0.0)

@@ -6,7 +6,6 @@ once a second; each stage once more when it is over, so that the end does not de
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from gbg_lib.errors import GbgError
 from gbg_lib.fleet import target_health
 from gbg_lib.pipeline import Action
 from gbg_lib.release import BAKE, BUILD, DEPLOY
+from gbg_lib.replay.clock import pause
 from gbg_lib.watch.budget import Budget
 from gbg_lib.watch.pieces import Piece, Tail, bake_steps, build_phases
 from gbg_lib.watch.traffic import Traffic
@@ -79,7 +79,7 @@ class Inside:
                 return
             self._ask(source, by_stage[source.stage])
 
-    def finish(self, actions: Sequence[Action], sleep: Callable[[float], None] = time.sleep) -> None:
+    def finish(self, actions: Sequence[Action], sleep: Callable[[float], None] = pause) -> None:
         """What the end of the last stage has left to ask for; waits for its turn."""
         by_stage = {action.stage: action for action in actions}
         for source in self._sources:

@@ -7,13 +7,15 @@ machine, so an answer tells blue from green. A visit is no request to AWS's API.
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from gbg_lib.replay.clock import monotonic
+from gbg_lib.replay.tape import asked
 
 Who = Literal["blue", "green", "nobody"]
 COLOURS: tuple[Who, ...] = ("blue", "green", "nobody")
@@ -35,7 +37,7 @@ class Traffic:
     """Visits to a site while `green` (a deployment's id, empty before it is known) comes up."""
 
     site: str
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = monotonic
     visits: list[Visit] = field(default_factory=list)
     _began: float | None = None
     _rests_until: float = 0.0
@@ -54,15 +56,22 @@ class Traffic:
 
 def answered(site: str, green: str) -> Who:
     """Whose machine answered; nobody's where there was no good answer."""
-    request = urllib.request.Request(site + "health", headers={"Connection": "close"})
+    status, told = asked("site", {"visit": site + "health"}, lambda: _visited(site + "health"))
+    if status == 200:
+        return "green" if green and _deployment(told) == green else "blue"
+    return "blue" if status == 404 else "nobody"  # the base page of a first fleet tells no facts
+
+
+def _visited(url: str) -> tuple[int, bytes]:
+    """Status and body; 0 where nobody answered."""
+    request = urllib.request.Request(url, headers={"Connection": "close"})
     try:
         with urllib.request.urlopen(request, timeout=VISIT_SECONDS) as answer:
-            told = answer.read(10_000)
+            return 200, answer.read(10_000)
     except urllib.error.HTTPError as error:
-        return "blue" if error.code == 404 else "nobody"  # the base page of a first fleet tells no facts
+        return error.code, b""
     except (urllib.error.URLError, OSError):
-        return "nobody"
-    return "green" if green and _deployment(told) == green else "blue"
+        return 0, b""
 
 
 def counts(visits: Sequence[Visit]) -> dict[Who, int]:

@@ -41,6 +41,7 @@ def ended(folder: Folder, status: Any = "done", **more: Any) -> None:
         "seconds": 1.0,
         "requests": {},
         "going_on": [],
+        "replies": "",
     }
     Result(**values | more).write(folder.path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from gbg_lib.deployments import Target
 from gbg_lib.pipeline import Action
 from gbg_lib.record.words import plain
 from gbg_lib.release import BAKE, BUILD
+from gbg_lib.replay.clock import monotonic
 from gbg_lib.typical import STAGES, Usual, former_releases, of_stages
 from gbg_lib.views.live.board import SIGNS, Board, Mark, Row, Section, so_far, whole
 from gbg_lib.views.live.following import following
@@ -136,7 +136,7 @@ def _traffic(visits: Sequence[Visit]) -> tuple[Row, ...]:
 class ReleaseView:
     """Holds what is known; draws it. Without a step only the stages are known."""
 
-    def __init__(self, step: ReleaseRun | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, step: ReleaseRun | None, clock: Callable[[], float] = monotonic) -> None:
         self.screen = Screen()
         self.actions: tuple[Action, ...] = ()
         self.inside = Inside(step.aws, step.base) if step else None

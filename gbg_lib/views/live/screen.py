@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from IPython import display as notebook
-
+from gbg_lib.views.late import notebook
 from gbg_lib.views.live.board import Board
 
 SVG = "image/svg+xml"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gbg_lib.replay.clock import monotonic
 from gbg_lib.stacks import StackEvent, StackPlan
 from gbg_lib.typical import Usual, shipped
 from gbg_lib.views.live import svg
@@ -161,7 +161,7 @@ def show_stack(events: Iterable[StackEvent], step: Step | None = None, plan: Sta
     """A tree of what the plan makes, that fills as events tell. Ends with what `events` ends with."""
     what = f"{plan.action} {plan.stack.rpartition('-')[2]}" if plan else ""
     usual = shipped(step.parameters.cloud, what) if step else None
-    view = StackView(plan, usual, time.monotonic)
+    view = StackView(plan, usual, monotonic)
     following(events, view.hear, view.draw, step.aws if step else None)
     if not view.latest:
         view.screen.show(Board("Nothing to do: the stack is as planned.", ()))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from gbg_lib.replay.clock import monotonic
 from gbg_lib.rollback import Progress
 from gbg_lib.teardown.removal import Told
 from gbg_lib.typical import Usual, shipped
@@ -32,7 +32,7 @@ class StepsView:
         title: str,
         usual: Usual | None,
         traffic: Traffic | None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.screen = Screen()
         self.rows: dict[Hashable, Row] = {}

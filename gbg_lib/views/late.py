@@ -1,0 +1,21 @@
+"""Libraries that most views can do without: each is loaded when one of its names is first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class Late:
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._module), name)
+
+
+ipywidgets: Any = Late("ipywidgets")
+notebook: Any = Late("IPython.display")
+"""https://ipython.readthedocs.io/en/stable/api/generated/IPython.display.html"""
+ipython: Any = Late("IPython.core.getipython")
+refusals: Any = Late("IPython.core.error")
