@@ -4,7 +4,8 @@
     s3://<bucket>/<deployment>/<record>/…
 
 The bucket keeps versions, so that not even the index is ever lost. A file of a record is put only where there
-is none yet (`If-None-Match`). https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+is none yet (`If-None-Match`), the index only over the one that was read (`If-Match`): of two recorders the
+slower one links its manifest behind the other's. So a manifest is put last, when its place is sure. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, MisuseError, NotThere
 from gbg_lib.record.archive import known_name, open_archive
 from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, RecordError
-from gbg_lib.record.store import INDEX, PARTIAL, Store, read_index
+from gbg_lib.record.store import INDEX, PARTIAL, Entry, Store, read_index, shared_links
 
 ADDRESS = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+?)/?")
 THERE = ("PreconditionFailed", "ConditionalRequestConflict")
+TRIES = 8
+"""to enter something into an index that others write, too"""
 
 
 class Bucket:
@@ -33,7 +36,9 @@ class Bucket:
         self.name = name
         self.deployment = deployment
         self.behind: set[str] = set()
-        """records of which the bucket's index lacks something"""
+        """records of which the bucket or its index lacks something"""
+        self._etag = ""
+        """of the index that was read; empty where there is none"""
 
     def address(self, record: Path) -> str:
         return f"s3://{self.name}/{self.deployment}/{record.name}" if self.name else ""
@@ -42,21 +47,16 @@ class Bucket:
         """Take the bucket's index where others recorded since. Raises RecordError where the two part."""
         if not self.name:
             return
-        key = f"{self.deployment}/{INDEX}"
-        try:
-            content: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)["Body"].read()
-        except NotThere:
-            content = b""
-        there = [entry.link for entry in read_index(content, f"s3://{self.name}/{key}")]
-        here = [entry.link for entry in store.entries()]
+        content = self._read_index()
+        there, here = self._entries(content), store.entries()
         shared = min(len(there), len(here))
-        if there[:shared] != here[:shared]:
+        if shared_links(there, here) < shared:
             raise RecordError(
-                f"s3://{self.name}/{key}",
+                f"s3://{self.name}/{self._index}",
                 f"it tells another story than {store.index}",
                 "`gbg record verify` tells which is whole; move the other one away",
             )
-        self.behind = {link.record for link in here[shared:]}
+        self.behind = {entry.link.record for entry in here[shared:]} | store.unsent
         if len(there) > len(here):
             store.replace_index(content)
 
@@ -67,11 +67,49 @@ class Bucket:
         prefix = f"{self.deployment}/{record}/"
         there = {name for name, _ in self._listed(prefix)}
         archive = open_archive(store.folder / record)
-        late_first = sorted(archive.names - there, key=lambda name: (name.startswith("manifest"), name))
-        for name in late_first:
+        new = sorted(archive.names - there)
+        manifests = [name for name in new if name.startswith("manifest")]
+        for name in (name for name in new if name not in manifests):
             self._put_once(prefix + name, archive.read(name))
-        self._put(f"{self.deployment}/{INDEX}", store.index.read_bytes())
+        store.note_unsent(record, unsent=True)
+        self._enter(store)
+        for name in manifests:
+            self._put_once(prefix + name, (store.folder / record / name).read_bytes())
+        store.note_unsent(record, unsent=False)
         return f"s3://{self.name}/{self.deployment}/{record}"
+
+    @property
+    def _index(self) -> str:
+        return f"{self.deployment}/{INDEX}"
+
+    def _read_index(self) -> bytes:
+        """Empty where there is none; its version is kept for the condition of the next write."""
+        try:
+            found = self.aws.call("s3", "get_object", Bucket=self.name, Key=self._index)
+        except NotThere:
+            self._etag = ""
+            return b""
+        self._etag = str(found["ETag"])
+        content: bytes = found["Body"].read()
+        return content
+
+    def _entries(self, content: bytes) -> list[Entry]:
+        return list(read_index(content, f"s3://{self.name}/{self._index}"))
+
+    def _enter(self, store: Store) -> None:
+        """The store's index, behind what others entered since it was read. Raises RecordError."""
+        for _ in range(TRIES):
+            condition = {"IfMatch": self._etag} if self._etag else {"IfNoneMatch": "*"}
+            try:
+                self._etag = self._put(self._index, store.index.read_bytes(), **condition)
+                return
+            except (AwsError, NotThere) as error:
+                if not any(word in error.what for word in (*THERE, "NoSuchKey")):
+                    raise
+            store.follow(self._entries(self._read_index()))
+        raise RecordError(
+            f"s3://{self.name}/{self._index}", f"others were faster {TRIES} times", "record again in a minute"
+        )
 
     def fetch(self, store: Store, execution_id: str) -> Path | None:
         """A record that someone else wrote, brought into the store; None where the index tells of none."""
@@ -122,12 +160,13 @@ class Bucket:
                     "remove the local record and record again",
                 ) from error
 
-    def _put(self, key: str, content: bytes, **more: str) -> None:
-        """With the hash that S3 checks on arrival."""
+    def _put(self, key: str, content: bytes, **more: str) -> str:
+        """With the hash that S3 checks on arrival; the new version's tag."""
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        self.aws.call(
+        answer = self.aws.call(
             "s3", "put_object", Bucket=self.name, Key=key, Body=content, ChecksumSHA256=digest, **more
         )
+        return str(answer["ETag"])
 
 
 def parse_address(address: str) -> tuple[str, str, str]:

@@ -156,6 +156,13 @@ def read_manifest(content: bytes, where: str) -> Manifest:
         raise RecordError(where, f"it lacks a part: {error!r}", "the archive was altered") from error
 
 
+def relinked(content: bytes, former: Link, where: str) -> bytes:
+    """A manifest that nobody has yet, behind another one. Raises RecordError."""
+    found = loads(content, where)
+    found["predicate"][EXTENSION] |= {"sequence": former.sequence + 1, "former": former.told}
+    return (dumps(found, indent=1) + "\n").encode()
+
+
 def _manifest(found: Mapping[str, Any], predicate: Mapping[str, Any], told: Mapping[str, Any]) -> Manifest:
     definition, details = predicate["buildDefinition"], predicate["runDetails"]
     roles = [(one, one.get("annotations", {}).get("role")) for one in found["subject"]]

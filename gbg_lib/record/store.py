@@ -21,11 +21,12 @@ from typing import Any
 from gbg_lib.errors import MisuseError
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.format import EVIDENCE, MANIFEST, RECORD_NAME, Evidence, RecordError, dumps, lines
-from gbg_lib.record.manifest import Link, Manifest, sha256
+from gbg_lib.record.manifest import Link, Manifest, relinked, sha256
 
 INDEX = "index.jsonl"
 LOCK = ".lock"
 PARTIAL = ".partial-"
+UNSENT = ".unsent"
 
 
 def records() -> Path:
@@ -125,6 +126,43 @@ class Store:
             self.replace_index("".join(f"{entry.line}\n" for entry in entries).encode())
         return entries
 
+    def follow(self, there: list[Entry]) -> None:
+        """Ours behind what others have entered meanwhile: manifests that nobody has yet are linked anew.
+
+        Raises RecordError where both recorded the same release.
+        """
+        with self.locked():
+            here = self.entries()
+            shared = shared_links(there, here)
+            if shared == len(there):
+                return
+            entries = list(there)
+            for entry in here[shared:]:
+                record, name = entry.link.record, entry.link.manifest
+                if any(other.link.record == record for other in there[shared:]):
+                    raise RecordError(
+                        str(self.folder / record),
+                        "another recorder has entered the same release meanwhile",
+                        "remove it here; `gbg record` fetches the other one",
+                    )
+                path = self.folder / record / name
+                content = relinked(path.read_bytes(), entries[-1].link, str(path))
+                _write(path, content)
+                sequence = entries[-1].link.sequence + 1
+                entries.append(Entry(Link(sequence, record, name, sha256(content)), entry.summary))
+            self.replace_index("".join(f"{entry.line}\n" for entry in entries).encode())
+
+    @property
+    def unsent(self) -> set[str]:
+        """Records whose sending was not seen to end."""
+        path = self.folder / UNSENT
+        return set(path.read_text().split()) if path.is_file() else set()
+
+    def note_unsent(self, record: str, *, unsent: bool) -> None:
+        with self.locked():
+            names = (self.unsent | {record}) if unsent else (self.unsent - {record})
+            _write(self.folder / UNSENT, "\n".join(sorted(names)).encode())
+
     def replace_index(self, content: bytes) -> None:
         _write(self.index, content)
 
@@ -163,6 +201,14 @@ def read_index(content: bytes, where: str) -> Iterator[Entry]:
             raise RecordError(
                 f"{where}:{number}", f"no line of an index: {error!r}", "`gbg record verify` tells more"
             ) from error
+
+
+def shared_links(one: list[Entry], other: list[Entry]) -> int:
+    """How many of the first links are the same."""
+    pairs = zip(one, other, strict=False)
+    return next(
+        (number for number, (a, b) in enumerate(pairs) if a.link != b.link), min(len(one), len(other))
+    )
 
 
 def latest(entries: list[Entry]) -> list[Entry]:
