@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -120,11 +121,19 @@ def sandbox(kept: bool, scale: float) -> Iterator[Callable[[str], None]]:
             with signalled(_interrupted):
                 if heard:
                     _interrupted(heard[0], None)
-                yield lambda words: status.update(Text(words))
+                yield lambda words: _say(words, status)
         finally:
             _back(former)
             with signalled(signal.SIG_IGN):
                 _close(own, kept)
+
+
+def _say(words: str, status: Status) -> None:
+    """In place where a person looks on, else a line each."""
+    if err.is_terminal:
+        status.update(Text(words))
+    else:
+        err.print(Text(words))
 
 
 def _back(former: str | None) -> None:

@@ -23,26 +23,32 @@ class Shelved:
 
 
 def library(read: Read) -> list[Shelved]:
-    """The record itself first, then those of its folder; what can't be read is left out."""
-    found = {read.archive.name: Shelved(read.path, read.archive.name, read.archive.manifest.summary)}
-    for path in _beside(read.path):
-        try:
-            archive = open_archive(path)
-            found.setdefault(archive.name, Shelved(path, archive.name, archive.manifest.summary))
-        except GbgError:
-            continue
+    """The record itself first, then those of its folder, newest first; what can't be read is left out."""
+    found: dict[str, Shelved] = {}
+    for one in _shelved(read):
+        found.setdefault(one.record, one)
     return list(found.values())
 
 
 def former_of(read: Read) -> Archive | None:
     """The release that served before, where its record is at hand."""
-    if read.former is not None:
-        return read.former
     wanted = read.archive.manifest.summary.get("former_commit")
-    for one in library(read):
-        if wanted and one.summary.get("commit") == wanted and one.summary.get("status") == "Succeeded":
+    if read.former is not None or not wanted:
+        return read.former
+    for one in _shelved(read):
+        if one.summary.get("commit") == wanted and one.summary.get("status") == "Succeeded":
             return open_archive(one.path)
     return None
+
+
+def _shelved(read: Read) -> Iterator[Shelved]:
+    yield Shelved(read.path, read.archive.name, read.archive.manifest.summary)
+    for path in _beside(read.path):
+        try:
+            archive = open_archive(path)
+            yield Shelved(path, archive.name, archive.manifest.summary)
+        except GbgError:
+            continue
 
 
 def _beside(path: Path) -> Iterator[Path]:

@@ -75,8 +75,6 @@ class Rehearsal:
         base = RecordedBase(self.plan, self.aws)
         yield from _silent(base.apply(base.plan()))
         base.check()
-        if self._document():
-            yield "the bake's document in the version that ran"
         if self.plan.former is not None:
             yield "what served before: its commit"
             push(self.run.repository, self.plan.former)
@@ -89,7 +87,9 @@ class Rehearsal:
             self._serve_former()
 
     def bring(self) -> Iterator[str]:
-        """What the release brings: its commits, and a fault where one is planted."""
+        """What the release met and what it brings: document, commits, and a fault where one is planted."""
+        if self._document():
+            yield "the bake's document in the version that ran"
         if not self.plan.again:
             yield f"the commits of the release, the last is {self.plan.source.id[:8]}"
             push(self.run.repository, self.plan.source)

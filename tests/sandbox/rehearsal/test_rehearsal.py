@@ -119,6 +119,18 @@ def test_a_fault_on_top_of_a_good_commit_is_the_first_divergence(stage: Stage) -
     assert not found.same_ending
 
 
+def test_a_bake_document_that_someone_changed_runs_as_it_was_recorded(stage: Stage) -> None:
+    """Beside the template, with names of a fleet that is gone."""
+    planned = plan(kept(BUILD), None, offer())
+    by_hand = planned.document.replace("dnf upgrade -y", "echo No mirror answers; exit 7; dnf upgrade -y")
+    assert by_hand != planned.document
+    rehearsed = stage.rehearse(replace(planned, document=by_hand), "by hand")
+    ending = compare(rehearsed, rehearsed, Likeness()).endings[0]
+    assert ending is not None
+    assert ending.place == "bake: updateSystem"
+    assert "No mirror answers" in dict(ending.results)["output"]
+
+
 def test_the_command_takes_a_sandbox_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
     home, records = tmp_path / "home", tmp_path / "records"
     done = gbg(home, "rehearse", str(EXAMPLES / SUCCEEDED), "--json", GBG_RECORDS=str(records))
