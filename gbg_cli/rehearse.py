@@ -33,6 +33,7 @@ from gbg_lib.rehearsal.outcome import Outcome, folder_for, keep, outcome
 from gbg_lib.rehearsal.plan import Offer, Plan, plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
 from gbg_lib.rehearsal.report import Section, headline, sections
+from gbg_lib.rehearsal.trust import require_trusted
 from gbg_sandbox.home import Home, SandboxError, remove_tree
 
 ENDS = {MISUSE: "misuse", INTERRUPTED: "interrupted"}
@@ -45,6 +46,7 @@ DIVERGED = FAILURE
 @click.option("--what-if", "what_if", metavar="NAME=VALUE", default="",
               help="Change one input: app=COMMIT, image=RECORD, fault=DRILL, or a parameter.")  # fmt: skip
 @click.option("--keep", "kept", is_flag=True, help="Leave the rehearsal's sandbox up, to look into it.")
+@click.option("--trust", is_flag=True, help="Run a stranger's record whose functions are not this project's.")
 @click.option("--scale", type=click.FloatRange(min=0.1), default=60.0, show_default=True,
               help="AWS seconds that pass in one real second, for waits only.")  # fmt: skip
 @click.option(
@@ -56,6 +58,7 @@ def rehearse(
     record: str,
     what_if: str,
     kept: bool,
+    trust: bool,
     scale: float,
     file: Path | None,
     assignments: tuple[str, ...],
@@ -67,6 +70,8 @@ def rehearse(
     """
     with ended(as_json):
         planned, found = prepared(record, what_if, parameters(file, assignments))
+        if not trust:
+            require_trusted(planned, found.path, records())
         with sandbox(kept, scale) as say:
             made = performed(planned, found, say)
         told(made, as_json)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gbg_lib import blueprint
 from gbg_lib.errors import MISUSE, GbgError, MisuseError, ParameterError
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.archive import Archive, open_archive
@@ -25,6 +26,7 @@ from gbg_lib.rehearsal.library import former_of, library
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Offer, Plan, document_of, plan
 from gbg_lib.rehearsal.sources import source_of, unpacked
+from gbg_lib.rehearsal.trust import require_trusted
 from tests.unit.aws_record import ACCOUNT, REGION, as_on_aws
 from tests.unit.test_rehearsal_comparison import Altered, altered, example
 
@@ -186,6 +188,19 @@ def test_a_hostile_source_archive_is_refused(name: str, mode: int) -> None:
 def test_a_cut_off_source_archive_is_refused() -> None:
     with pytest.raises(RecordError, match="can't be unpacked"):
         unpacked(example().read("files/source.zip")[:-100], "source.zip")
+
+
+def test_a_strangers_functions_are_not_run_unasked(tmp_path: Path) -> None:
+    """They would see the files of this machine; builds and hooks don't."""
+    ours = {part: blueprint.template(number) for part, number in (("base", 1), ("pipeline", 3))}
+    theirs = {**ours, "pipeline": ours["pipeline"].replace("import boto3", "import os, boto3", 1)}
+    assert theirs != ours
+    stranger = tmp_path / "elsewhere" / "record.zip"
+    require_trusted(replace(planned(), templates=ours), stranger, tmp_path / "records")
+    foreign = replace(planned(), templates=theirs)
+    with pytest.raises(MisuseError, match="comes from elsewhere"):
+        require_trusted(foreign, stranger, tmp_path / "records")
+    require_trusted(foreign, tmp_path / "records" / "gbg" / "record", tmp_path / "records")
 
 
 def what_if(word: str) -> Plan:
