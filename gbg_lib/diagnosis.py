@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gbg_lib.release import Release
 
 SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
+PIN = "PinFleet"
+"""the first action of stage Deploy"""
 BAD_STEP = ("Failed", "TimedOut", "Cancelled")
 LAST_LINES = 6
 ERROR_LETTERS = 1000
@@ -133,7 +135,7 @@ def _command_output(aws: Aws, machine: str) -> list[str]:
 
 
 def _function(aws: Aws, action: Action) -> Diagnosis:
-    """The golden AMI function itself went wrong, or could not begin."""
+    """A function of the pipeline went wrong, or could not begin."""
     name = action.configuration.get("FunctionName", "")
     lines = log_lines(aws, _log_group(aws, name), since=action.started) if name else []
     return Diagnosis(
@@ -170,6 +172,8 @@ def _build_log(aws: Aws, build: str) -> list[str]:
 
 
 def _deploy(aws: Aws, release: Release, action: Action) -> Diagnosis:
+    if action.name == PIN:
+        return _function(aws, action)
     if not release.deployment_id:
         return Diagnosis(
             _headline(action),

@@ -13,6 +13,7 @@ from gbg_lib.deployments import targets as targets
 from gbg_lib.diagnosis import BAKE as BAKE
 from gbg_lib.diagnosis import BUILD as BUILD
 from gbg_lib.diagnosis import DEPLOY as DEPLOY
+from gbg_lib.diagnosis import PIN as PIN
 from gbg_lib.diagnosis import SOURCE as SOURCE
 from gbg_lib.diagnosis import diagnose
 from gbg_lib.errors import ReleaseFailed
@@ -27,6 +28,7 @@ class Release:
     message: str
     image: str
     template_version: str
+    """that the fleet was pinned to right before it was copied; empty until then"""
     automation_id: str
     build_id: str
     deployment_id: str
@@ -60,7 +62,8 @@ def read_releases(pipeline: Pipeline, most: int) -> list[Release]:
 def _release(pipeline: Pipeline, execution: Execution) -> Release:
     """A stage rollback brings the image of the execution that it goes back to, and bakes none itself."""
     actions = pipeline.actions(execution.id)
-    by_stage = {action.stage: action for action in actions}
+    by_stage = {action.stage: action for action in actions if action.name != PIN}
+    pinned = next((action.outputs for action in actions if action.name == PIN), {})
     baked = actions if not execution.rolls_back_to else pipeline.actions(execution.rolls_back_to)
     bake = {action.stage: action for action in baked}.get(BAKE)
     outputs: Mapping[str, str] = bake.outputs if bake else {}
@@ -70,7 +73,7 @@ def _release(pipeline: Pipeline, execution: Execution) -> Release:
         commit=execution.commit,
         message=execution.message,
         image=outputs.get("ImageId", ""),
-        template_version=outputs.get("LaunchTemplateVersion", ""),
+        template_version=pinned.get("LaunchTemplateVersion", ""),
         automation_id=outputs.get("AutomationExecutionId", bake.external_id if bake else ""),
         build_id=by_stage[BUILD].external_id if BUILD in by_stage else "",
         deployment_id=by_stage[DEPLOY].external_id if DEPLOY in by_stage else "",

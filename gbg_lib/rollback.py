@@ -17,7 +17,7 @@ from gbg_lib.errors import AwsError, GateRefused, NotThere, ReleaseFailed
 from gbg_lib.fleet import Fleet
 from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import Action, Pipeline
-from gbg_lib.release import BAKE, DEPLOY, Release
+from gbg_lib.release import DEPLOY, Release
 from gbg_lib.situation import Situation, read_situation
 from gbg_lib.smoke import Answers, smoke
 from gbg_lib.waiting import rounds
@@ -130,16 +130,17 @@ class Rollback:
         fleet = situation.listed
         if good is None or fleet is None or situation.going_on is not None:
             raise GateRefused(f"way back: {way.means}", "something has changed meanwhile", "plan once more")
-        version = self._version(situation, fleet, good)
-        yield self._pin(fleet, version)
         try:
-            yield from self._deploy(good)
+            yield from self._deploy(good, situation, fleet)
         except (ReleaseFailed, AwsError):
             yield from self.agree()
             raise
 
-    def _deploy(self, good: Release) -> Iterator[Progress]:
-        """By the pipeline where it still can, so that its history knows; else by CodeDeploy."""
+    def _deploy(self, good: Release, situation: Situation, fleet: Fleet) -> Iterator[Progress]:
+        """By the pipeline where it still can, so that its history knows; else by CodeDeploy.
+
+        The stage itself pins the fleet to the image of the release that it goes back to; CodeDeploy does not.
+        """
         try:
             started = self.aws.call(
                 "codepipeline",
@@ -152,6 +153,7 @@ class Rollback:
             if not error.what.startswith(NOT_BY_STAGE):
                 raise
             yield Progress("roll the stage back", "skipped", error.what)
+            yield self._pin(fleet, self._version(situation, fleet, good))
             yield from self._deploy_revision(good)
             return
         yield Progress("roll the stage back", "going on", f"execution {started}")
@@ -196,25 +198,19 @@ class Rollback:
     # -- the stage once more
 
     def _retry(self, way: Way) -> Iterator[Progress]:
-        """A release that failed put the fleet back on its former version: the retry needs its own again."""
+        """A failed release put the fleet back on its former version; stage Deploy begins by pinning it."""
         release = way.release
         assert release is not None
         failed = next(action for action in release.actions if action.status == "Failed")
-        if failed.stage != BAKE:
-            situation = self._read()
-            fleet = situation.listed
-            if fleet is None:
-                raise GateRefused(
-                    f"way back: {way.means}", "there is no fleet to copy", "runbook 07 mends it"
-                )
-            yield self._pin(fleet, self._version(situation, fleet, release))
+        if self._read().listed is None:
+            raise GateRefused(f"way back: {way.means}", "there is no fleet to copy", "runbook 07 mends it")
         self.aws.call(
             "codepipeline",
             "retry_stage_execution",
             pipelineName=self.pipeline.name,
             stageName=failed.stage,
             pipelineExecutionId=release.execution_id,
-            retryMode="FAILED_ACTIONS",
+            retryMode="ALL_ACTIONS",
         )
         yield Progress(f"retry {failed.stage}", "going on", f"execution {release.execution_id}")
         try:

@@ -75,8 +75,8 @@ FAULTS = (
     ),
     _fault(
         "function-role-may-not-pin",
-        "The golden AMI function's role may not put the fleet on the new image.",
-        "BakeFunctionRole",
+        "The pin function's role may not put the fleet on the new image.",
+        "PinFunctionRole",
         "autoscaling:UpdateAutoScalingGroup",
         part=3,
     ),

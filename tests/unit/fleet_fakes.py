@@ -21,6 +21,13 @@ class FakeFleet:
         ]
         self.tokens: dict[str, int] = {}
         self.updates = 0
+        self.image_states: dict[str, dict[str, Any]] = {}
+        """what describe_images tells of an image, where it is not just available and without tags"""
+
+    def describe_images(self, **given: Any) -> dict[str, Any]:
+        [image] = checked("ec2", "describe_images", given)["Filters"][0]["Values"]
+        told = {"ImageId": image, "State": "available", "Tags": []} | self.image_states.get(image, {})
+        return {"Images": [told] if told["State"] != "gone" else []}
 
     def get_deployment_group(self, **given: Any) -> dict[str, Any]:
         checked("codedeploy", "get_deployment_group", given)

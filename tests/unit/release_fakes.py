@@ -43,9 +43,10 @@ def action(stage: str, begin: float, end: float, status: str = "Succeeded", **re
 
 GOOD = [
     action("Source", 0, 1),
-    action("BuildGoldenAMI", 2, 40, outputs={"ImageId": "ami-1", "LaunchTemplateVersion": "2"}),
+    action("BuildGoldenAMI", 2, 40, outputs={"ImageId": "ami-1"}),
     action("Build", 41, 50, external="gbg-build:1"),
-    action("Deploy", 51, 90, external=DEPLOYMENT),
+    action("Deploy", 51, 52, outputs={"LaunchTemplateVersion": "2"}, name="PinFleet"),
+    action("Deploy", 53, 90, external=DEPLOYMENT),
 ]
 
 

@@ -455,15 +455,26 @@ class FakeServing:
             raise refusal(self.stage_rollback_error, "not by this way")
         self.changes += 1
         target = given["targetPipelineExecutionId"]
+        self._pin(target)
         deployment = self._start(target)
         acting = action("Deploy", 0, 9, "InProgress", external=deployment)
         self.executions.insert(0, Execution("e-back", "InProgress", [acting], target, rolls_back_to=target))
         return {"pipelineExecutionId": "e-back"}
 
+    def _pin(self, key: str) -> None:
+        """The first action of stage Deploy."""
+        same = [number for number, image in self.versions.items() if image == IMAGES[key]]
+        if not same:
+            same = [str(max(map(int, self.versions)) + 1)]
+            self.versions[same[0]] = IMAGES[key]
+        self.groups[self.listed[0]].version = same[0]
+
     def retry_stage_execution(self, **given: Any) -> dict[str, Any]:
         self.changes += 1
         assert given["stageName"] == "Deploy"
         execution = next(one for one in self.executions if one.id == given["pipelineExecutionId"])
+        assert given["retryMode"] == "ALL_ACTIONS", "else the fleet is not pinned again"
+        self._pin(execution.release)
         execution.status = "InProgress"
         execution.actions[-1] = action(
             "Deploy", 100, 110, "InProgress", external=self._start(execution.release)
@@ -485,7 +496,8 @@ def figures(
 
 
 def release(key: str) -> Execution:
-    baked = {"ImageId": IMAGES[key], "LaunchTemplateVersion": VERSIONS[key], "AutomationExecutionId": "a"}
+    baked = {"ImageId": IMAGES[key], "AutomationExecutionId": "a"}
+    pinned = {"LaunchTemplateVersion": VERSIONS[key]}
     return Execution(
         key,
         "Succeeded",
@@ -493,7 +505,8 @@ def release(key: str) -> Execution:
             action("Source", 0, 1),
             action("BuildGoldenAMI", 2, 40, outputs=baked),
             action("Build", 41, 50),
-            action("Deploy", 51, 90, external=DEPLOYMENTS[key]),
+            action("Deploy", 51, 52, outputs=pinned, name="PinFleet"),
+            action("Deploy", 53, 90, external=DEPLOYMENTS[key]),
         ],
         key,
     )

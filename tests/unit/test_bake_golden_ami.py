@@ -1,17 +1,17 @@
-"""The pipeline's golden AMI action: its own bake, one version, and always an answer."""
+"""The pipeline's golden AMI action: its own bake, after earlier releases, and always an answer."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from gbg_lib.blueprint.part3.bake_golden_ami import Bake, Fleet, run
-from tests.unit.fleet_fakes import FakeFleet
+from gbg_lib.blueprint.part3.bake_golden_ami import Bake, Gates, run
 from tests.unit.shapes import checked
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -48,6 +48,25 @@ class FakeAutomation:
         return {"AutomationExecution": self.executions[given["AutomationExecutionId"]]}
 
 
+class FakeImages:
+    """The source image and the parameter that names it."""
+
+    def __init__(self) -> None:
+        self.image: dict[str, Any] = {"ImageId": "ami-source", "State": "available", "Tags": []}
+
+    def get_parameter(self, **given: Any) -> dict[str, Any]:
+        assert checked("ssm", "get_parameter", given)["Name"] == "/gbg/source-ami"
+        return {"Parameter": {"Value": "ami-source"}}
+
+    def describe_images(self, **given: Any) -> dict[str, Any]:
+        asked = checked("ec2", "describe_images", given)["Filters"][0]["Values"]
+        return {"Images": [self.image] if self.image.get("ImageId") in asked else []}
+
+
+def execution(id_: str, started: datetime, status: str = "InProgress") -> dict[str, Any]:
+    return {"pipelineExecutionId": id_, "status": status, "startTime": started}
+
+
 class InvalidJobState(ClientError):
     def __init__(self) -> None:
         super().__init__({"Error": {"Code": "InvalidJobStateException", "Message": "answered"}}, "Put")
@@ -60,6 +79,16 @@ class FakePipeline:
     def __init__(self) -> None:
         self.answers: dict[str, dict[str, Any]] = {}
         self.refuses_success: ClientError | None = None
+        self.executions = [execution(RELEASE, NOON)]
+
+    def get_paginator(self, operation: str) -> FakePipeline:
+        assert operation == "list_pipeline_executions"
+        return self
+
+    def paginate(self, **given: Any) -> Iterator[dict[str, Any]]:
+        assert checked("codepipeline", "list_pipeline_executions", given)["pipelineName"] == "gbg-release"
+        for one in self.executions:
+            yield {"pipelineExecutionSummaries": [one]}
 
     def put_job_success_result(self, **given: Any) -> None:
         if self.refuses_success:
@@ -78,7 +107,7 @@ class FakePipeline:
 class World:
     def __init__(self) -> None:
         self.ssm = FakeAutomation()
-        self.fleet = FakeFleet()
+        self.images = FakeImages()
         self.pipeline = FakePipeline()
         self.now = NOON
         self.broken: Exception | None = None
@@ -98,11 +127,11 @@ class World:
         run(event, self.pipeline, self.prepare, self.now)
         return self.pipeline.answers[job]
 
-    def prepare(self) -> tuple[Bake, Fleet]:
+    def prepare(self) -> tuple[Bake, Gates]:
         if self.broken:
             raise self.broken
-        fleet = Fleet(self.fleet, self.fleet, self.fleet, "gbg-app", "gbg-fleet")
-        return Bake(self.ssm, "gbg-bake"), fleet
+        gates = Gates(self.pipeline, self.images, self.images, "gbg-release", "/gbg/source-ami")
+        return Bake(self.ssm, "gbg-bake"), gates
 
     def start(self) -> str:
         token = self.deliver("job-1")["continuationToken"]
@@ -133,55 +162,52 @@ def test_a_running_bake_is_waited_for_by_the_same_id_without_outputs(world: Worl
     answer = world.deliver("job-2", token)
     assert answer["continuationToken"] == token
     assert "outputVariables" not in answer
-    assert world.fleet.updates == 0
 
 
-def test_a_finished_bake_pins_the_group_that_serves_to_a_new_version(world: World) -> None:
+def test_a_finished_bake_tells_its_image(world: World) -> None:
     token = world.start()
     world.end(token)
     answer = world.deliver("job-2", token)
-
-    image = f"ami-{token[-4:]}"
     assert answer["outputVariables"] == {
-        "ImageId": image,
-        "LaunchTemplateId": "lt-0123456789abcdef0",
-        "LaunchTemplateVersion": "2",
-        "FormerLaunchTemplateVersion": "1",
-        "AutoScalingGroupName": "gbg-blue",
+        "ImageId": f"ami-{token[-4:]}",
         "AutomationExecutionId": token,
         "PackagesFingerprint": "f1e2",
     }
     assert "continuationToken" not in answer
-    assert world.fleet.image("gbg-blue") == image
 
 
-def test_after_a_release_the_green_group_is_the_one_to_pin(world: World) -> None:
-    world.fleet.serving = ["CodeDeploy_gbg-fleet_d-1"]
-    world.fleet.pinned = {"CodeDeploy_gbg-fleet_d-1": "1", "gbg-blue": "1"}
-    token = world.start()
-    world.end(token)
-    world.deliver("job-2", token)
-    assert world.fleet.pinned == {"CodeDeploy_gbg-fleet_d-1": "2", "gbg-blue": "1"}
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])
+def test_a_release_waits_until_an_earlier_one_is_over(world: World, status: str) -> None:
+    earlier = execution("99999999-0000", NOON - timedelta(minutes=1), status)
+    world.pipeline.executions.append(earlier)
+    answer = world.deliver("job-1")
+    assert answer["continuationToken"] == "waiting"
+    assert "99999999" in answer["executionDetails"]["summary"]
+    assert world.ssm.executions == {}
+    earlier["status"] = "Failed"
+    token = world.deliver("job-2", "waiting")["continuationToken"]
+    assert list(world.ssm.executions) == [token]
 
 
-def release(world: World, number: int) -> dict[str, str]:
-    """One bake from its first delivery to its last."""
-    token = world.deliver(f"job-{number}")["continuationToken"]
-    world.end(token)
-    variables: dict[str, str] = world.deliver(f"job-{number}-2", token)["outputVariables"]
-    return variables
+def test_a_later_release_is_not_waited_for(world: World) -> None:
+    world.pipeline.executions.append(execution("99999999-0000", NOON + timedelta(minutes=1)))
+    assert world.deliver("job-1")["continuationToken"] != "waiting"
 
 
-def test_what_part_1_has_written_since_arrives_with_the_release(world: World) -> None:
-    release(world, 1)
-    release(world, 2)
-    assert world.fleet.pinned["gbg-blue"] == "3"
-    newer = {"VersionNumber": 4, "VersionDescription": "base page on the source AMI", "ImageId": "ami-source"}
-    world.fleet.versions.append({**newer, "InstanceType": "t3.large"})
-    variables = release(world, 3)
-    assert (variables["LaunchTemplateVersion"], variables["FormerLaunchTemplateVersion"]) == ("5", "3")
-    assert world.fleet.versions[4]["InstanceType"] == "t3.large"
-    assert world.fleet.image("gbg-blue") == variables["ImageId"]
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ({"Tags": [{"Key": "gbg:revoked", "Value": "CVE-2026-1"}]}, "ami-source is revoked: CVE-2026-1"),
+        ({"State": "deregistered"}, "ami-source is deregistered"),
+        ({"ImageId": "ami-other"}, "ami-source is not there"),
+    ],
+)
+def test_no_bake_begins_from_an_image_that_may_not_be_used(
+    world: World, image: dict[str, Any], told: str
+) -> None:
+    world.images.image |= image
+    assert told in world.deliver("job-1")["failureDetails"]["message"]
+    assert world.ssm.executions == {}
 
 
 def test_the_image_is_its_own_bakes_when_two_bakes_run(world: World) -> None:
@@ -192,39 +218,10 @@ def test_the_image_is_its_own_bakes_when_two_bakes_run(world: World) -> None:
     assert world.deliver("job-2", mine)["outputVariables"]["ImageId"] == f"ami-{mine[-4:]}"
 
 
-def test_a_second_delivery_starts_nothing_and_writes_nothing(world: World) -> None:
+def test_a_second_delivery_starts_nothing(world: World) -> None:
     token = world.start()
     world.deliver("job-1")
     assert list(world.ssm.executions) == [token]
-
-    world.end(token)
-    world.deliver("job-2", token)
-    world.deliver("job-2", token)
-    assert len(world.fleet.versions) == 2
-    assert world.fleet.updates == 1
-
-
-def test_a_delivery_after_a_crash_between_writing_and_pinning_takes_the_version_that_is_there(
-    world: World,
-) -> None:
-    token = world.start()
-    world.end(token)
-    world.deliver("job-2", token)
-    world.fleet.pinned["gbg-blue"] = "1"
-    variables = world.deliver("job-3", token)["outputVariables"]
-    assert (variables["LaunchTemplateVersion"], variables["FormerLaunchTemplateVersion"]) == ("2", "1")
-    assert len(world.fleet.versions) == 2
-    assert world.fleet.pinned["gbg-blue"] == "2"
-
-
-def test_a_late_delivery_does_not_move_a_fleet_that_went_on(world: World) -> None:
-    token = world.start()
-    world.end(token)
-    world.deliver("job-2", token)
-    world.fleet.versions.append({"VersionNumber": 3, "ImageId": "ami-next"})
-    world.fleet.pinned["gbg-blue"] = "3"
-    assert "gbg-blue is on 3" in world.deliver("job-3", token)["failureDetails"]["message"]
-    assert world.fleet.pinned["gbg-blue"] == "3"
 
 
 @pytest.mark.parametrize("status", ["Failed", "TimedOut", "Cancelled", "CompletedWithFailure", "Exited"])
@@ -236,7 +233,6 @@ def test_a_bake_that_ended_otherwise_fails_the_job_with_its_reason(world: World,
     assert details["type"] == "JobFailed"
     assert status in details["message"] and "updateSystem: no such release" in details["message"]
     assert details["externalExecutionId"] == token
-    assert world.fleet.updates == 0
 
 
 def test_an_unknown_status_is_never_success(world: World) -> None:
@@ -251,22 +247,6 @@ def test_success_without_an_image_is_a_failure(world: World) -> None:
     token = world.start()
     world.end(token, Outputs={"fingerprint.Output": ["f1e2"]})
     assert "createImage.ImageId" in world.deliver("job-2", token)["failureDetails"]["message"]
-
-
-@pytest.mark.parametrize("version", ["$Latest", "$Default"])
-def test_a_group_that_floats_is_refused(world: World, version: str) -> None:
-    token = world.start()
-    world.end(token)
-    world.fleet.pinned["gbg-blue"] = version
-    assert version in world.deliver("job-2", token)["failureDetails"]["message"]
-
-
-@pytest.mark.parametrize("serving", [[], ["gbg-blue", "another"], ["gone"]])
-def test_a_deployment_group_without_exactly_one_group_is_refused(world: World, serving: list[str]) -> None:
-    token = world.start()
-    world.end(token)
-    world.fleet.serving = serving
-    assert world.deliver("job-2", token)["failureDetails"]["type"] == "JobFailed"
 
 
 def test_a_missing_right_is_reported_as_such(world: World) -> None:

@@ -149,7 +149,7 @@ class TestAccess:
         }
         assert allowed == {"ec2:RunInstances", "ec2:CreateTags", "iam:PassRole"}
 
-    @pytest.mark.parametrize("role", ["BakeFunctionRole", "RestoreFunctionRole"])
+    @pytest.mark.parametrize("role", ["PinFunctionRole", "RestoreFunctionRole"])
     def test_who_pins_a_group_may_launch_from_the_template(self, role: str) -> None:
         assert PART3[role]["Properties"]["ManagedPolicyArns"] == [{"Ref": "LaunchPolicyArn"}]
 
@@ -374,5 +374,7 @@ class TestRelease:
     def test_the_build_hands_over_what_the_deployment_needs(self) -> None:
         build = yaml.safe_load((APPLICATION / "buildspec.yml").read_text())
         assert build["version"] == 0.2
-        assert {"ROOT.war", "commit", "appspec.yml", "scripts/*"} == set(build["artifacts"]["files"])
+        assert {"ROOT.war", "commit", "release", "appspec.yml", "scripts/*"} == set(
+            build["artifacts"]["files"]
+        )
         assert "CODEBUILD_RESOLVED_SOURCE_VERSION" in build["phases"]["build"]["commands"][0]

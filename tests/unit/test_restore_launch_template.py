@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gbg_lib.blueprint.part3.bake_golden_ami import Fleet
+from gbg_lib.blueprint.part3.pin_fleet import Fleet, Release
 from gbg_lib.blueprint.part3.restore_launch_template import let_go, restore
 from tests.unit.fleet_fakes import FakeFleet
 
@@ -19,7 +19,7 @@ def fleet() -> FakeFleet:
 
 
 def bake(fleet: FakeFleet, image: str, release: str) -> None:
-    Fleet(fleet, fleet, fleet, "gbg-app", "gbg-fleet").pin(image, f"bake-of-{release}", release)
+    Fleet(fleet, fleet, fleet, "gbg-app", "gbg-fleet").pin(Release(release, f"bake-of-{release}", image))
 
 
 def put_back(fleet: FakeFleet, release: str = FAILED) -> str:

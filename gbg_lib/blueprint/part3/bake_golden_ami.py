@@ -1,8 +1,11 @@
-"""CodePipeline action: bake a golden AMI and pin the fleet to it.
+"""CodePipeline action: bake a golden AMI, once no earlier release is on its way.
 
 One look an invocation: the first starts the bake and hands its execution id back as continuation token,
 each later one follows that very bake. The image comes from that execution's outputs, never from a parameter
 that another bake may have written. Whatever goes wrong is reported: an unanswered job stays open for hours.
+
+Two gates are here because they bind every release, also one that nobody follows: a revoked source image is
+refused, and a release that was started earlier is waited for.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ log.setLevel(logging.INFO)
 SUCCEEDED = {"Success", "CompletedWithSuccess"}
 FAILED = {"TimedOut", "Cancelled", "Failed", "Rejected", "ChangeCalendarOverrideRejected"}
 FAILED |= {"CompletedWithFailure", "Exited"}
+GOING_ON = {"InProgress", "Stopping"}
+REVOKED = "gbg:revoked"
+WAITING = "waiting"
+"""continuation token while an earlier release is on its way"""
 LONGEST = timedelta(hours=4)
 """more than the document's steps may take together; an unknown status counts as running until then"""
 
@@ -78,125 +85,82 @@ def output(execution: Mapping[str, Any], name: str) -> str:
     return str(values[0])
 
 
-class Fleet:
-    """The group that serves now: what the deployment group names, not what a template once made."""
+class Gates:
+    """What has to hold before a bake may begin."""
 
-    def __init__(self, codedeploy: Any, autoscaling: Any, ec2: Any, application: str, name: str) -> None:
-        self.codedeploy = codedeploy
-        self.autoscaling = autoscaling
+    def __init__(self, codepipeline: Any, ssm: Any, ec2: Any, pipeline: str, source_parameter: str) -> None:
+        self.codepipeline = codepipeline
+        self.ssm = ssm
         self.ec2 = ec2
-        self.application = application
-        self.name = name
+        self.pipeline = pipeline
+        self.source_parameter = source_parameter
 
-    def pin(self, image: str, bake: str, release: str) -> dict[str, str]:
-        """Write a template version with this image, once, and pin the group to it.
-
-        All but the image is as Part 1 last wrote it, so that what its stack says of launches arrives with a
-        release. A second delivery of the same job finds the version that the first one wrote.
-        """
-        group = self._group()
-        name, template = group["AutoScalingGroupName"], group["LaunchTemplate"]["LaunchTemplateId"]
-        current = group["LaunchTemplate"].get("Version", "none")
-        if not current.isdecimal():
-            raise BakeFailed(f"{name} is on version {current}; pin it to a numbered one")
-        versions = self._versions(template)
-        written = [(str(number), made) for number, made in versions.items() if made.get("bake") == bake]
-        source = str(max((number for number, made in versions.items() if not made), default=current))
-        version, made = (
-            written[0] if written else self._write(template, name, current, source, image, bake, release)
+    def earlier(self, release: str) -> str:
+        """The oldest release before this one that is still on its way; empty when there is none."""
+        pages = self.codepipeline.get_paginator("list_pipeline_executions").paginate(
+            pipelineName=self.pipeline
         )
-        if made["group"] != name or current not in (made["former"], version):
-            raise BakeFailed(
-                f"version {version} follows {made['former']} of {made['group']}; {name} is on {current}"
-            )
-        if current != version:
-            self.autoscaling.update_auto_scaling_group(
-                AutoScalingGroupName=name,
-                LaunchTemplate={"LaunchTemplateId": template, "Version": version},
-            )
-        return {
-            "ImageId": image,
-            "LaunchTemplateId": template,
-            "LaunchTemplateVersion": version,
-            "FormerLaunchTemplateVersion": made["former"],
-            "AutoScalingGroupName": name,
-            "AutomationExecutionId": bake,
-        }
-
-    def _group(self) -> dict[str, Any]:
-        answer = self.codedeploy.get_deployment_group(
-            applicationName=self.application, deploymentGroupName=self.name
-        )
-        names = [group["name"] for group in answer["deploymentGroupInfo"].get("autoScalingGroups", [])]
-        if len(names) != 1:
-            raise BakeFailed(f"{self.name} has {len(names)} Auto Scaling groups; a release needs exactly one")
-        found = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=names)[
-            "AutoScalingGroups"
+        found = [one for page in pages for one in page["pipelineExecutionSummaries"]]
+        mine = [one["startTime"] for one in found if one["pipelineExecutionId"] == release]
+        before = [
+            one
+            for one in found
+            if one["status"] in GOING_ON
+            and one["pipelineExecutionId"] != release
+            and (not mine or one["startTime"] < mine[0])
         ]
-        if not found or "LaunchTemplate" not in found[0]:
-            raise BakeFailed(f"{names[0]} is gone or has no launch template of its own")
-        return dict(found[0])
+        oldest = min(before, key=lambda one: one["startTime"], default={"pipelineExecutionId": ""})
+        return str(oldest["pipelineExecutionId"])
 
-    def _versions(self, template: str) -> dict[int, dict[str, str]]:
-        """A template's versions, and what a release wrote into each; empty for Part 1's own."""
-        pages = self.ec2.get_paginator("describe_launch_template_versions").paginate(
-            LaunchTemplateId=template
-        )
-        return {
-            version["VersionNumber"]: made_by(version.get("VersionDescription", ""))
-            for page in pages
-            for version in page["LaunchTemplateVersions"]
-        }
-
-    def _write(
-        self, template: str, group: str, current: str, source: str, image: str, bake: str, release: str
-    ) -> tuple[str, dict[str, str]]:
-        made = {"release": release, "bake": bake, "group": group, "former": current}
-        answer = self.ec2.create_launch_template_version(
-            LaunchTemplateId=template,
-            SourceVersion=source,
-            ClientToken=bake,
-            VersionDescription=json.dumps(made, separators=(",", ":")),
-            LaunchTemplateData={"ImageId": image},
-        )
-        return str(answer["LaunchTemplateVersion"]["VersionNumber"]), made
+    def require_source(self) -> None:
+        """Raises BakeFailed when the source image can't be used, or was revoked."""
+        image = self.ssm.get_parameter(Name=self.source_parameter)["Parameter"]["Value"]
+        found = self.ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image]}])["Images"]
+        state = found[0]["State"] if found else "not there"
+        if state != "available":
+            raise BakeFailed(f"source image {image} is {state}")
+        tags = {tag["Key"]: tag["Value"] for tag in found[0].get("Tags", [])}
+        if REVOKED in tags:
+            raise BakeFailed(
+                f"source image {image} is revoked: {tags[REVOKED]}; "
+                f"put another one into {self.source_parameter}, or lift it with runbook 06"
+            )
 
 
-def made_by(description: str) -> dict[str, str]:
-    """What `Fleet` wrote into a version's description; empty for a version that something else made."""
-    try:
-        made = json.loads(description)
-    except ValueError:
-        return {}
-    return made if isinstance(made, dict) else {}
-
-
-def act(job: Mapping[str, Any], bake: Bake, fleet: Fleet, now: datetime) -> dict[str, Any]:
+def act(job: Mapping[str, Any], bake: Bake, gates: Gates, now: datetime) -> dict[str, Any]:
     """One step forward: what to tell CodePipeline."""
     data = job["data"]
     release = json.loads(data["actionConfiguration"]["configuration"]["UserParameters"])
-    token = data.get("continuationToken")
-    execution_id = token or bake.start(job["id"], release)
+    token = data.get("continuationToken", WAITING)
+    if token == WAITING:
+        if earlier := gates.earlier(release["release"]):
+            told = {"summary": f"waiting for release {earlier[:8]}, which was started before"}
+            return {"continuationToken": WAITING, "executionDetails": told}
+        gates.require_source()
+        return _going_on(bake.start(job["id"], release), "starting")
     try:
-        execution = bake.look(execution_id) if token else {}
-        if not token or not bake.ended(execution, now):
-            step = execution.get("CurrentStepName") or "starting"
-            return {
-                "continuationToken": execution_id,
-                "executionDetails": {"externalExecutionId": execution_id, "summary": f"baking: {step}"},
-            }
+        execution = bake.look(token)
+        if not bake.ended(execution, now):
+            return _going_on(token, execution.get("CurrentStepName") or "starting")
+        image = output(execution, "createImage.ImageId")
         packages = output(execution, "fingerprint.Output").strip()
-        variables = fleet.pin(output(execution, "createImage.ImageId"), execution_id, release["release"])
-        variables["PackagesFingerprint"] = packages
     except Exception as error:
-        error.add_note(execution_id)
+        error.add_note(token)
         raise
     return {
-        "outputVariables": variables,
-        "executionDetails": {
-            "externalExecutionId": execution_id,
-            "summary": f"{variables['ImageId']}, template version {variables['LaunchTemplateVersion']}",
+        "outputVariables": {
+            "ImageId": image,
+            "AutomationExecutionId": token,
+            "PackagesFingerprint": packages,
         },
+        "executionDetails": {"externalExecutionId": token, "summary": f"{image}, packages {packages}"},
+    }
+
+
+def _going_on(execution_id: str, step: str) -> dict[str, Any]:
+    return {
+        "continuationToken": execution_id,
+        "executionDetails": {"externalExecutionId": execution_id, "summary": f"baking: {step}"},
     }
 
 
@@ -212,7 +176,7 @@ def failure(error: Exception) -> dict[str, str]:
 
 
 def run(
-    job: Mapping[str, Any], codepipeline: Any, prepare: Callable[[], tuple[Bake, Fleet]], now: datetime
+    job: Mapping[str, Any], codepipeline: Any, prepare: Callable[[], tuple[Bake, Gates]], now: datetime
 ) -> None:
     """Act and report. The event holds credentials: nothing of it but the job's id is logged."""
     try:
@@ -236,12 +200,10 @@ def report_failure(job_id: str, codepipeline: Any, error: Exception) -> None:
 def handler(event: Mapping[str, Any], context: Any) -> None:
     retries = Config(retries={"mode": "adaptive", "max_attempts": 8})
 
-    def prepare() -> tuple[Bake, Fleet]:
-        ssm, codedeploy, autoscaling, ec2 = (
-            boto3.client(name, config=retries) for name in ("ssm", "codedeploy", "autoscaling", "ec2")
-        )
-        fleet = Fleet(codedeploy, autoscaling, ec2, os.environ["APPLICATION"], os.environ["DEPLOYMENT_GROUP"])
-        return Bake(ssm, os.environ["BAKE_DOCUMENT"]), fleet
+    def prepare() -> tuple[Bake, Gates]:
+        ssm, ec2 = (boto3.client(name, config=retries) for name in ("ssm", "ec2"))
+        gates = Gates(codepipeline, ssm, ec2, os.environ["PIPELINE"], os.environ["SOURCE_AMI_PARAMETER"])
+        return Bake(ssm, os.environ["BAKE_DOCUMENT"]), gates
 
     codepipeline = boto3.client("codepipeline", config=retries)
     run(event["CodePipeline.job"], codepipeline, prepare, datetime.now(UTC))

@@ -42,7 +42,7 @@ def documents(subject: Subject, found: Gathering) -> None:
 
 
 def function_logs(subject: Subject, found: Gathering) -> None:
-    for output in ("BakeFunctionName", "RestoreFunctionName"):
+    for output in ("BakeFunctionName", "PinFunctionName", "RestoreFunctionName"):
         name = subject.parts[output]
         try:
             streams = log_streams(subject, f"/aws/lambda/{name}")

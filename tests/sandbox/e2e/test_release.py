@@ -163,7 +163,7 @@ def test_the_release_wrote_a_template_version_with_its_image_and_nothing_else(de
     assert made["bake"] == release.automation_id
     new, old = (version(deployment, number) for number in (release.template_version, made["former"]))
     assert new["LaunchTemplateData"] == old["LaunchTemplateData"] | {"ImageId": release.image}
-    assert "BakeFunctionRole" in new["CreatedBy"]
+    assert "PinFunctionRole" in new["CreatedBy"]
 
 
 def test_alarms_are_ok_and_stayed_so_during_the_release(deployment: Deployment) -> None:
@@ -238,7 +238,7 @@ def test_green_machines_run_the_os_release_and_the_packages_of_the_image(deploym
         ("StartAutomationExecution", "BakeFunctionRole", "bake-golden-ami"),
         ("RunInstances", "BakeRole", "Automation-"),
         ("CreateImage", "BakeRole", "Automation-"),
-        ("CreateLaunchTemplateVersion", "BakeFunctionRole", "bake-golden-ami"),
+        ("CreateLaunchTemplateVersion", "PinFunctionRole", "pin-fleet"),
         ("StartBuild", "PipelineRole", ""),
         ("CreateDeployment", "PipelineRole", ""),
         ("CreateAutoScalingGroup", "DeployRole", ""),

@@ -172,8 +172,8 @@ ROWS = (
     ),
     Row(
         "function-role-may-not-pin",
-        "BuildGoldenAMI",
-        ("BakeFunctionRole", "autoscaling:UpdateAutoScalingGroup", "function gbg-bake-golden-ami"),
+        "Deploy",
+        ("PinFunctionRole", "autoscaling:UpdateAutoScalingGroup", "function gbg-pin-fleet"),
         RIGHT,
         group=1,
     ),
