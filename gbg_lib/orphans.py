@@ -58,7 +58,7 @@ class Scene:
     template_id: str
     """the fleet's launch template"""
     releases: Mapping[str, str]
-    """pipeline execution → status"""
+    """pipeline execution → status, newest first"""
     stacks: tuple[str, ...]
     now: Callable[[], datetime] = clock.now
 
@@ -122,11 +122,13 @@ def _hooks(scene: Scene) -> Iterator[Orphan]:
 
 
 def _images(scene: Scene, usage: Usage) -> Iterator[Orphan]:
+    """Not that of the newest release, whose failed stage can still be tried again."""
+    newest = next(iter(scene.releases), "")
     for image in golden_images(scene.aws, scene.deployment):
         release = image.tags.get("gbg:pipeline-execution", "")
         ended = scene.releases.get(release, "")
         needed = usage.running(image.id) or usage.templates.get(image.id)
-        if ended in RELEASE_LEFT and not needed:
+        if ended in RELEASE_LEFT and not needed and release != newest:
             yield Orphan("image", image.id, _release(release, ended), "no machine or template needs it")
 
 

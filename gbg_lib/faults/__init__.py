@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gbg_lib.faults import application, bake, deployment, function, rights
+from gbg_lib.faults import application, bake, deployment, function, machines, rights
 from gbg_lib.faults.fault import Fault
 from gbg_lib.faults.planting import Planted, begin, find, forget, plant, planted, remove
 
@@ -14,6 +14,7 @@ CATALOGUE: dict[str, Fault] = {
         *function.FAULTS,
         *rights.FAULTS,
         *deployment.FAULTS,
+        *machines.FAULTS,
     )
 }
 

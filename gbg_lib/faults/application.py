@@ -89,6 +89,11 @@ def hook(script: str, line: str) -> Edit:
     return edit
 
 
+def note(work: Path) -> None:
+    """A change that changes nothing but the commit."""
+    (work / "NOTES").write_text("Nothing to see here.\n")
+
+
 def together(*edits: Edit) -> Edit:
     def edit(work: Path) -> None:
         for one in edits:

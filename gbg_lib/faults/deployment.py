@@ -1,34 +1,17 @@
-"""Faults that strike during a release: people, alarms, machines, scaling, a lost artifact."""
+"""Faults that strike during a release: people, alarms, scaling, a lost artifact."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gbg_lib.deployments import ACTIVE
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Fault, Strike
-from gbg_lib.release import BUILD, DEPLOY, SOURCE, Target
+from gbg_lib.faults.moments import allowing, begun_events, installing
+from gbg_lib.release import BUILD, DEPLOY, SOURCE
 from gbg_lib.steps import ReleaseRun
 
-INSTALLING = ("BeforeInstall", "Install", "AfterInstall", "ApplicationStart", "ValidateService")
-ALLOWING = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
-BLOCKING = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
 REASON = "A planted fault"
-
-Ready = Callable[[list[Target]], bool]
-
-
-def installing(found: list[Target]) -> bool:
-    return bool(moments.begun(found, "Green", *INSTALLING))
-
-
-def allowing(found: list[Target]) -> bool:
-    return bool(moments.begun(found, "Green", *ALLOWING))
-
-
-def blocking(found: list[Target]) -> bool:
-    return bool(moments.begun(found, "Blue", *BLOCKING))
 
 
 def fire_alarm(step: ReleaseRun, execution_id: str) -> None:
@@ -69,26 +52,6 @@ def stop_pipeline(stage: str, *, abandon: bool) -> Strike:
     return act
 
 
-def kill(side: str, ready: Ready, what: str) -> Strike:
-    """One machine of that side is terminated from outside."""
-
-    def act(step: ReleaseRun, execution_id: str) -> None:
-        found = moments.machines(step, execution_id, ready, what)
-        victim = _victim([target for target in found if target.side == side])
-        step.aws.call("ec2", "terminate_instances", InstanceIds=[victim.instance])
-
-    return act
-
-
-def _victim(found: list[Target]) -> Target:
-    """The one that is furthest."""
-    return max(found, key=_begun)
-
-
-def _begun(target: Target) -> int:
-    return sum(event.status not in ("Pending", "Skipped") for event in target.events)
-
-
 def grow(side: str) -> Strike:
     """The fleet of that side gets one machine more while green installs."""
 
@@ -112,7 +75,7 @@ def shrink(side: str) -> Strike:
 
     def act(step: ReleaseRun, execution_id: str) -> None:
         found = moments.machines(step, execution_id, installing, "machines that install")
-        last = min((one for one in found if one.side == side), key=_begun)
+        last = min((one for one in found if one.side == side), key=begun_events)
         step.aws.call(
             "autoscaling",
             "terminate_instance_in_auto_scaling_group",
@@ -198,26 +161,6 @@ FAULTS = (
         "pipeline-abandoned",
         "A person stops the pipeline during the deployment and doesn't wait for it.",
         strike=stop_pipeline(DEPLOY, abandon=True),
-    ),
-    Fault(
-        "green-dies-installing",
-        "A green machine is terminated while it installs.",
-        strike=kill("Green", installing, "machines that install"),
-    ),
-    Fault(
-        "green-dies-with-traffic",
-        "A green machine is terminated when it has traffic.",
-        strike=kill("Green", blocking, "green with all traffic"),
-    ),
-    Fault(
-        "blue-dies-installing",
-        "A blue machine is terminated while green installs.",
-        strike=kill("Blue", installing, "machines that install"),
-    ),
-    Fault(
-        "blue-dies-leaving",
-        "A blue machine is terminated while it leaves the load balancer.",
-        strike=kill("Blue", blocking, "blue that leaves"),
     ),
     Fault("blue-grows", "The blue fleet scales out while green installs.", strike=grow("Blue")),
     Fault(

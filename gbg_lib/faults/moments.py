@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from gbg_lib.errors import NotThere
+from gbg_lib.fleet import target_health
 from gbg_lib.pipeline import Action
 from gbg_lib.release import BAKE, DEPLOY, LifecycleEvent, Target, targets
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
 
 T = TypeVar("T")
+INSTALLING = ("BeforeInstall", "Install", "AfterInstall", "ApplicationStart", "ValidateService")
+ALLOWING = ("BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic")
+BLOCKING = ("BeforeBlockTraffic", "BlockTraffic", "AfterBlockTraffic")
+Ready = Callable[[list[Target]], bool]
 
 
 def during(step: ReleaseRun, execution_id: str, look: Callable[[], T | None], what: str) -> T:
@@ -70,6 +76,59 @@ def machines(
     return during(step, execution_id, look, what)
 
 
+def baked(step: ReleaseRun, execution_id: str) -> str:
+    """The release's golden AMI, once it is made."""
+
+    def look() -> str | None:
+        found = [one for one in step.pipeline.actions(execution_id) if one.stage == BAKE]
+        return next((one.outputs["ImageId"] for one in found if one.outputs), None)
+
+    return during(step, execution_id, look, "the golden AMI")
+
+
+def last_wait(step: ReleaseRun, execution_id: str) -> list[Target]:
+    """The deployment's machines, once green has the traffic and blue waits for its end."""
+    deployment = stage(step, execution_id, DEPLOY).external_id
+
+    def look() -> list[Target] | None:
+        found = step.aws.call("codedeploy", "get_deployment", deploymentId=deployment)["deploymentInfo"]
+        return targets(step.aws, deployment) if found.get("instanceTerminationWaitTimeStarted") else None
+
+    return during(step, execution_id, look, "the wait before blue's end")
+
+
+@contextmanager
+def before_deploy(step: ReleaseRun) -> Iterator[None]:
+    """No release enters stage Deploy meanwhile: what is done here is done before the fleet is copied."""
+    transition = {"pipelineName": step.pipeline.name, "stageName": DEPLOY, "transitionType": "Inbound"}
+    step.aws.call(
+        "codepipeline", "disable_stage_transition", **transition, reason="Something is tried before"
+    )
+    try:
+        yield
+    finally:
+        step.aws.call("codepipeline", "enable_stage_transition", **transition)
+
+
+def whole_fleet(step: ReleaseRun, without: str) -> None:
+    """Wait until the serving group has its full number of healthy machines again, `without` that one."""
+
+    def look() -> bool | None:
+        group = serving_group(step)
+        serving = [one["InstanceId"] for one in group["Instances"] if one["LifecycleState"] == "InService"]
+        health = target_health(step.aws, step.base["TargetGroupArn"])
+        well = [one for one in serving if health.get(one) == "healthy"]
+        return True if without not in serving and len(well) == group["DesiredCapacity"] else None
+
+    wait_until(
+        step.aws,
+        look,
+        limit_seconds=step.parameters.release_minutes * 60,
+        what="the machine that replaces the one that died",
+        try_this="the fleet's scaling activities tell what it waits for",
+    )
+
+
 def begun(found: list[Target], side: str, *events: str) -> list[LifecycleEvent]:
     """Those of the events that began on one of that side's machines."""
     names = set(events)
@@ -111,3 +170,20 @@ def serving_group(step: ReleaseRun) -> dict[str, Any]:
 def groups(step: ReleaseRun, *names: str) -> list[dict[str, Any]]:
     found = step.aws.call("autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=list(names))
     return list(found["AutoScalingGroups"])
+
+
+def installing(found: list[Target]) -> bool:
+    return bool(begun(found, "Green", *INSTALLING))
+
+
+def allowing(found: list[Target]) -> bool:
+    return bool(begun(found, "Green", *ALLOWING))
+
+
+def blocking(found: list[Target]) -> bool:
+    return bool(begun(found, "Blue", *BLOCKING))
+
+
+def begun_events(target: Target) -> int:
+    """How far a machine is."""
+    return sum(event.status not in ("Pending", "Skipped") for event in target.events)

@@ -81,6 +81,13 @@ FAULTS = (
         part=3,
     ),
     _fault(
+        "restore-role-may-not-put-back",
+        "The role of the function that gives blue its former version back may not do so.",
+        "RestoreFunctionRole",
+        "autoscaling:UpdateAutoScalingGroup",
+        part=3,
+    ),
+    _fault(
         "bake-role-may-not-launch",
         "The bake's role may not launch its machine.",
         "BakeRole",

@@ -247,8 +247,9 @@ def machines(deployment: Deployment, bad_hook: Release) -> list[Target]:
 def test_the_message_names_machine_event_script_and_last_lines(
     deployment: Deployment, bad_hook: Release, machines: list[Target]
 ) -> None:
-    assert [(one.stage, one.status) for one in bad_hook.actions][2:] == [
+    assert [(one.name, one.status) for one in bad_hook.actions][2:] == [
         (BUILD, "Succeeded"),
+        ("PinFleet", "Succeeded"),
         ("Deploy", "Failed"),
     ]
     [failed] = [machine.instance for machine in machines if machine.status == "Failed"]

@@ -68,11 +68,16 @@ def test_health_tells_the_same_as_json(deployment: Deployment) -> None:
 
 def test_the_pipeline_tells_every_stage_and_what_stands_behind_it(deployment: Deployment) -> None:
     release = deployment.serving
-    assert [action.stage for action in release.actions] == ["Source", "BuildGoldenAMI", "Build", "Deploy"]
-    source, bake, build, deploy = release.actions
+    told = [(action.stage, action.name) for action in release.actions]
+    assert told == [
+        *((stage, stage) for stage in ("Source", "BuildGoldenAMI", "Build")),
+        ("Deploy", "PinFleet"),
+        ("Deploy", "Deploy"),
+    ]
+    source, bake, build, pin, deploy = release.actions
     assert source.external_id == source.outputs["CommitId"] == release.commit
     assert bake.outputs["AutomationExecutionId"] == bake.external_id
-    assert bake.outputs["LaunchTemplateId"] == deployment.run.base["LaunchTemplateId"]
+    assert pin.outputs["LaunchTemplateId"] == deployment.run.base["LaunchTemplateId"]
     assert build.external_id.startswith(f"{deployment.name}-build:")
     assert deploy.outputs["DeploymentId"] == deploy.external_id
     ends = [action.updated for action in release.actions]

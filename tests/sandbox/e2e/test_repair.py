@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -107,7 +108,7 @@ def test_the_next_updates_reach_the_fleet_and_nothing_else_of_it(mended: Deploym
     mended.base.check()
 
 
-def test_a_release_that_fails_leaves_an_image_that_the_template_still_names(mended: Deployment) -> None:
+def test_the_image_of_a_release_that_may_be_tried_again_is_no_orphan(mended: Deployment) -> None:
     def break_it(folder: Path) -> None:
         (folder / "src/main/java/release/Broken.java").write_text("class Broken {")
 
@@ -175,6 +176,16 @@ def leave_behind(mended: Deployment) -> dict[str, str]:
             {"ResourceType": "instance", "Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
         ],
     )["Instances"]
+    failed = next(one for one in mended.run.pipeline.executions() if one.status == "Failed")
+    for release in (failed.id, mended.serving.execution_id):
+        aws.call(
+            "ec2",
+            "create_launch_template_version",
+            LaunchTemplateId=template,
+            SourceVersion=mended.serving.template_version,
+            VersionDescription=json.dumps({"release": release}),
+            LaunchTemplateData={},
+        )
     plan = mended.base.stacks.plan_change(mended.base.base_stack, {"TerminationWaitMinutes": "9"})
     return {"builder": builder["InstanceId"], "group": dead, "hook": hook, "change set": plan.change_set}
 

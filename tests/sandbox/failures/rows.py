@@ -178,6 +178,15 @@ ROWS = (
         group=1,
     ),
     Row(
+        "restore-role-may-not-put-back",
+        "",
+        (),
+        pipeline="Succeeded",
+        deployment="Succeeded",
+        serves=GREEN,
+        group=1,
+    ),
+    Row(
         "bake-role-may-not-launch",
         "BuildGoldenAMI",
         (r"no machine \(builder\), launchBuilder", "BakeRole", "ec2:RunInstances"),
@@ -330,6 +339,22 @@ ROWS = (
         "who ended the machine",
         deployment=TOO_FEW,
         rollback="Succeeded",
+    ),
+    Row("green-dies-at-last", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2),
+    Row(
+        "blue-dies-while-baking", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2
+    ),
+    Row(
+        "blue-dies-while-building",
+        "",
+        (),
+        pipeline="Succeeded",
+        deployment="Succeeded",
+        serves=GREEN,
+        group=2,
+    ),
+    Row(
+        "blue-dies-on-new-image", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2
     ),
     Row("blue-grows", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN),
     Row(
