@@ -22,6 +22,19 @@ FLEET, POLICY, TEMPLATE, GOLDEN_AMI = "BlueGroup", "CpuTarget", "LaunchTemplate"
 CPU = "ASGAverageCPUUtilization"
 DETECTION_SECONDS = 600
 MOVED_BY_RELEASES = frozenset({(GOLDEN_AMI, "/Value")})
+ALARM = (
+    *("Metric", "Namespace", "Dimensions", "Threshold", "Comparison", "Statistic", "Period"),
+    *("EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"),
+)
+MATTERS: dict[str, tuple[str, ...]] = {
+    "TargetErrors": ALARM,
+    "LoadBalancerErrors": ALARM,
+    "UnhealthyHosts": ALARM,
+    "TargetGroup": ("HealthCheck", "HealthyThreshold", "UnhealthyThreshold", "Matcher", "Port"),
+    "LoadBalancerSecurityGroup": ("SecurityGroup",),
+    "InstanceSecurityGroup": ("SecurityGroup",),
+}
+"""logical id → beginnings of properties that a release counts on: to see that green is sick, to reach it"""
 Cause = Literal["a release", "outside"]
 
 
@@ -185,6 +198,27 @@ def edits(aws: Aws, stack: str) -> list[Drift]:
         StackResourceDriftStatusFilters=["MODIFIED", "DELETED"],
     )
     return [drift for resource in drifted for drift in _edited(resource)]
+
+
+def edits_that_matter(aws: Aws, stack: str) -> list[Drift]:
+    """Edits from outside of what a release counts on. Each is asked for: nobody waits for the whole stack.
+
+    Raises NotThere, AwsError.
+    """
+    found = []
+    for name in MATTERS:
+        resource = aws.call(
+            "cloudformation", "detect_stack_resource_drift", StackName=stack, LogicalResourceId=name
+        )["StackResourceDrift"]
+        if resource["StackResourceDriftStatus"] in ("MODIFIED", "DELETED"):
+            found += [drift for drift in _edited(resource) if _matters(drift)]
+    return found
+
+
+def _matters(drift: Drift) -> bool:
+    """`what` is a logical id and the path of a property; of what was deleted, the id alone."""
+    name, _, path = drift.what.partition("/")
+    return not path or path.startswith(MATTERS.get(name, ()))
 
 
 def _edited(resource: Mapping[str, Any]) -> Iterator[Drift]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gbg_lib.aws import Aws
 from gbg_lib.consistency import releasable
+from gbg_lib.drift import edits_that_matter
 from gbg_lib.errors import NotThere
 from gbg_lib.gates.gate import Finding, Gate
 from gbg_lib.pipeline import Pipeline
@@ -79,9 +80,17 @@ class BeforeBake:
         wrong = [
             f"{check.name}: {check.found}" for check in releasable(self._situation()) if not check.passed
         ]
+        if not moving:
+            wrong += [
+                f"{drift.what} is {drift.live}, and was {drift.believed}"
+                for drift in edits_that_matter(self.aws, self.stacks[0])
+            ]
         if moving or wrong:
             return Finding("fail", "; ".join(moving + wrong), "runbook 07 shows what differs and mends it")
-        return Finding("pass", "stacks, deployment group, launch template and alarms are as Part 1 made them")
+        return Finding(
+            "pass",
+            "stacks, deployment group, launch template, alarms and health checks are as Part 1 made them",
+        )
 
     def _situation(self) -> Situation:
         return read_situation(self.aws, self.base)

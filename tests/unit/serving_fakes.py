@@ -106,6 +106,8 @@ class FakeServing:
         self.blue, self.green = figures(1000), figures(1000)
         self.bucket = FakeBucket()
         self.stack_status = "CREATE_COMPLETE"
+        self.edited: dict[str, list[tuple[str, str, str]]] = {}
+        """of Part 1, from outside: as in FakeCloudFormation"""
         self.answers: dict[str, str] = {}
         """machine → what its /health answers; nothing where it isn't named"""
         self.stage_rollback_error = ""
@@ -120,6 +122,7 @@ class FakeServing:
 
     def connect(self) -> Aws:
         stacks = FakeCloudFormation([])
+        stacks.edited = self.edited
         stacks.stacks["gbg-base"] = FakeStack(self.stack_status, self.base)
         stacks.stacks["gbg-pipeline"] = FakeStack("CREATE_COMPLETE", {"PipelineName": "gbg-release"})
         return connected(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.unit.aws_fakes import refusal
+from tests.unit.shapes import checked
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 STACK = "AWS::CloudFormation::Stack"
@@ -52,6 +53,8 @@ class FakeCloudFormation:
         self.change_sets: dict[str, dict[str, Any]] = {}
         self.asked: dict[str, dict[str, str]] = {}
         """stack → the parameters last asked for"""
+        self.edited: dict[str, list[tuple[str, str, str]]] = {}
+        """logical id → path, expected and actual value of what was changed; an empty list: it was deleted"""
 
     def create_change_set(self, **given: Any) -> dict[str, Any]:
         if given["TemplateBody"] == "broken":
@@ -101,6 +104,17 @@ class FakeCloudFormation:
         if stack.executed:
             self._go_on(given["StackName"], stack)
         return {"StackEvents": list(reversed(stack.events))}
+
+    def detect_stack_resource_drift(self, **given: str) -> dict[str, Any]:
+        checked("cloudformation", "detect_stack_resource_drift", given)
+        name = given["LogicalResourceId"]
+        differs = [
+            {"PropertyPath": path, "ExpectedValue": old, "ActualValue": new, "DifferenceType": "NOT_EQUAL"}
+            for path, old, new in self.edited.get(name, [])
+        ]
+        status = "IN_SYNC" if name not in self.edited else "MODIFIED" if differs else "DELETED"
+        told = {"LogicalResourceId": name, "PhysicalResourceId": name, "StackResourceDriftStatus": status}
+        return {"StackResourceDrift": {**told, "PropertyDifferences": differs}}
 
     def _go_on(self, name: str, stack: FakeStack) -> None:
         if self.late:

@@ -86,8 +86,25 @@ class TestBeforeTheBake:
             ),
             ("drift", lambda cloud: setattr(cloud, "listed", ["gbg-blue"]), "gbg-blue, which is not there"),
             ("drift", lambda cloud: cloud.alarms.pop("gbg-elb-5xx"), "alarms: gbg-elb-5xx is not there"),
+            (
+                "drift",
+                lambda cloud: cloud.edited.update({"UnhealthyHosts": [("/Threshold", "1", "50")]}),
+                "UnhealthyHosts/Threshold is 50, and was 1",
+            ),
+            ("drift", lambda cloud: cloud.edited.update({"TargetErrors": []}), "TargetErrors is deleted"),
         ],
-        ids=["revoked", "deregistered", "release", "deployment", "firing", "stack", "fleet", "alarm gone"],
+        ids=[
+            "revoked",
+            "deregistered",
+            "release",
+            "deployment",
+            "firing",
+            "stack",
+            "fleet",
+            "alarm gone",
+            "alarm edited",
+            "alarm deleted",
+        ],
     )
     def test_what_shuts_a_gate_is_told(
         self, cloud: FakeServing, gate: str, change: Callable[[FakeServing], object], found: str
@@ -96,6 +113,10 @@ class TestBeforeTheBake:
         judgement = self.said(cloud)[gate]
         assert judgement.verdict == "fail" and found in judgement.found
         assert judgement.try_this
+
+    def test_an_edit_that_no_release_counts_on_leaves_the_gate_open(self, cloud: FakeServing) -> None:
+        cloud.edited["TargetGroup"] = [("/TargetGroupAttributes/0/Value", "30", "300")]
+        assert self.said(cloud)["drift"].verdict == "pass"
 
     def test_an_alarm_without_figures_cant_be_told(self, cloud: FakeServing) -> None:
         cloud.alarms["gbg-elb-5xx"] = ("INSUFFICIENT_DATA", cloud.alarms["gbg-elb-5xx"][1])

@@ -6,20 +6,23 @@ and is left for the one before it. Visitors notice nothing.
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from gbg_lib import blueprint
-from gbg_lib.errors import GateRefused
+from gbg_lib.errors import LOCKED, GateRefused
 from gbg_lib.gates.gate import Answer, Judgement
 from gbg_lib.gates.release_gates import AFTER, BEFORE
 from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import Action
 from gbg_lib.release import Release
+from gbg_lib.release_lock import ReleaseLock, this_process
 from gbg_lib.rollback import Progress
 from gbg_lib.rollback_run import RollbackRun
 from gbg_lib.situation import Situation
@@ -27,7 +30,7 @@ from gbg_lib.steps import ReleaseRun
 from gbg_lib.ways_back import WaysBack
 from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.test_failures import check_that_blue_serves_on
-from tests.sandbox.e2e.world import Deployment, exhaust
+from tests.sandbox.e2e.world import Deployment, World, exhaust
 
 LONG = 2800
 APPEARANCE = "src/main/resources/appearance.properties"
@@ -60,6 +63,18 @@ def recoloured(deployment: Deployment, colour: str) -> str:
         (work / APPEARANCE).write_text("\n".join(changed) + "\n")
 
     return deployment.release_of(deployment.push(edit, f"Colour {colour}").id)
+
+
+def slower(deployment: Deployment) -> str:
+    """The execution of a release whose page takes its time, and answers well; no alarm knows of it."""
+
+    def edit(work: Path) -> None:
+        servlet = work / "src/main/java/release/HomeServlet.java"
+        answer = "        response.getWriter()"
+        wait = "        java.util.concurrent.locks.LockSupport.parkNanos(900_000_000L);\n"
+        servlet.write_text(servlet.read_text().replace(answer, wait + answer))
+
+    return deployment.release_of(deployment.push(edit, "Think before answering").id)
 
 
 def waits(deployment: Deployment, ready: int, termination: int) -> None:
@@ -247,3 +262,64 @@ def test_the_pipelines_history_knows_of_the_way_back(deployment: Deployment, red
     release = deployment.run.release(newest.id)
     assert (release.image, release.commit) == (redeployed.before.image, redeployed.before.commit)
     deployment.succeed(newest.id)
+
+
+@dataclass
+class TakenBack:
+    before: Release
+    refusal: GateRefused
+    release: Release
+    after: Situation
+    load: Load
+
+
+@pytest.fixture(scope="module")
+def taken_back(deployment: Deployment, redeployed: Redeployed) -> Iterator[TakenBack]:
+    """A release that is slower than blue, below every alarm: the gate after traffic is alone with it."""
+    waits(deployment, 0, LONG)
+    deployment.change(watch_minutes=3)
+    with Load(deployment.run.base["SiteUrl"], per_second=20) as load:
+        execution = slower(deployment)
+        with pytest.raises(GateRefused) as refused:
+            exhaust(deployment.run.follow(execution))
+        run = RollbackRun(deployment.parameters, deployment.aws)
+        exhaust(run.take(run.plan().choose("stay")))
+        run.check()
+    release = deployment.run.release(execution)
+    yield TakenBack(redeployed.before, refused.value, release, run.situation(), load)
+    waits(deployment, 0, 5)
+
+
+def test_a_release_that_is_slower_than_blue_is_taken_back_while_blue_lives(taken_back: TakenBack) -> None:
+    assert AFTER in taken_back.refusal.where
+    assert "ms are allowed" in taken_back.refusal.what
+    assert "is stopped, and the traffic is blue's" in taken_back.refusal.what
+    assert taken_back.release.status == "Failed"
+    facts = taken_back.after.page.facts
+    assert (facts["commit"], facts["image"]) == (taken_back.before.commit, taken_back.before.image)
+
+
+def test_visitors_lost_nothing_when_it_was_taken_back(taken_back: TakenBack) -> None:
+    assert taken_back.load.lost == []
+    assert taken_back.release.commit in {one.commit for one in taken_back.load.answers}
+
+
+def test_no_alarm_had_a_part_in_it(deployment: Deployment, taken_back: TakenBack) -> None:
+    found = deployment.aws.call("codedeploy", "get_deployment", deploymentId=taken_back.release.deployment_id)
+    assert found["deploymentInfo"]["errorInformation"]["code"] == "MANUAL_STOP"
+
+
+def test_runbook_05_does_not_move_a_pipeline_that_somebody_holds(
+    world: World, deployment: Deployment, taken_back: TakenBack, tmp_path: Path
+) -> None:
+    owner = replace(this_process(), host="another-machine", run="its-release")
+    lock = ReleaseLock(deployment.aws, deployment.run.base["ArtifactBucketName"], owner)
+    lock.take("a release")
+    before = [one.id for one in deployment.run.pipeline.executions()]
+    told = world.shell(
+        f"export GBG_RUNS={tmp_path}\n{shlex.quote(sys.executable)} -m gbg_cli run 5 -p way_back=redeploy",
+        status=LOCKED,
+    )
+    lock.let_go()
+    assert "another-machine" in told and "its-release" in told
+    assert [one.id for one in deployment.run.pipeline.executions()] == before
