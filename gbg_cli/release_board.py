@@ -34,16 +34,16 @@ class Board:
         if out.is_terminal:
             return
         for action in actions:
-            if self._told.get(action.stage) != action.status:
-                self._told[action.stage] = action.status
-                out.print(f"  {action.stage}: {action.status}")
+            if self._told.get(action.label) != action.status:
+                self._told[action.label] = action.status
+                out.print(f"  {action.label}: {action.status}")
 
     def __rich__(self) -> Group:
         table = Table("stage", "status", "seconds", "", title=self.title, title_justify="left")
         for action in self._actions:
             style = STYLES.get(action.status, "")
             table.add_row(
-                action.stage, f"[{style}]{action.status}[/]", f"{action.seconds:.0f}", action.summary
+                action.label, f"[{style}]{action.status}[/]", f"{action.seconds:.0f}", action.summary
             )
         return Group(*([table] if self._actions else []), self.heading)
 

@@ -7,17 +7,22 @@ fault: ask before or after, not meanwhile.
 
 from __future__ import annotations
 
+from gbg_lib.alarms_of_fleets import dead_alarms
 from gbg_lib.checks import Check
 from gbg_lib.images import GoldenImage
-from gbg_lib.situation import GROUP_DIMENSION, Alarm, Situation
+from gbg_lib.situation import Alarm, Situation
 
 BAKED_BY_HAND = "none"
 """the commit of an image that no release asked for"""
 SHA = 40
 MEND = "runbook 05 brings them together; runbook 07 shows what else differs"
-
-
 PIN = "pin the group to a numbered version of Part 1's template"
+
+
+ALARMS = (
+    "runbook 05 puts it on the fleet that serves (way_back: stay); one that acts on a scaling policy of the "
+    "group that is gone is to be made anew, or deleted: `aws cloudwatch delete-alarms`"
+)
 
 
 def consistency(situation: Situation, images: list[GoldenImage]) -> list[Check]:
@@ -147,8 +152,6 @@ def _same(facts: dict[str, str], image: str, commit: str) -> bool:
 
 
 def _dead_groups(situation: Situation) -> Check:
-    living = {fleet.group for fleet in situation.fleets}
-    named = {alarm.name: alarm.dimensions.get(GROUP_DIMENSION, "") for alarm in situation.alarms}
-    dead = [f"{alarm} ({group})" for alarm, group in named.items() if group and group not in living]
+    dead = [f"{alarm} ({group})" for alarm, group in dead_alarms(situation).items()]
     found = f"about a group that is gone: {', '.join(dead)}" if dead else "every alarm is about what is there"
-    return Check("no orphaned alarm", not dead, found, "delete the alarm: runbook 07 lists and sweeps them")
+    return Check("no orphaned alarm", not dead, found, ALARMS)

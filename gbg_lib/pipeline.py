@@ -60,6 +60,11 @@ class Action:
     configuration: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """The stage; with the action's name where that is another."""
+        return self.stage if self.name == self.stage else f"{self.stage} / {self.name}"
+
+    @property
     def seconds(self) -> float:
         end = clock.now() if self.status == "InProgress" else self.updated
         return max((end - self.started).total_seconds(), 0.0)
@@ -134,7 +139,7 @@ class Pipeline:
             found.get("rollbackMetadata", {}).get(ROLLBACK_TARGET, ""),
         )
 
-    def execution_for(self, commit: str) -> Execution:
+    def execution_for(self, commit: str, *, limit_seconds: float = TRIGGER_SECONDS) -> Execution:
         """The execution that a push of this commit triggers. Raises TimedOut."""
 
         def look() -> Execution | None:
@@ -143,9 +148,10 @@ class Pipeline:
         return wait_until(
             self.aws,
             look,
-            limit_seconds=TRIGGER_SECONDS,
+            limit_seconds=limit_seconds,
             what=f"a release of commit {commit[:8]}",
-            try_this=f"is the EventBridge rule of {self.name} enabled, and was the right branch pushed?",
+            try_this=f"is the EventBridge rule of {self.name} enabled, may its role start the pipeline, "
+            "and was the right branch pushed?",
         )
 
     def actions(self, execution_id: str) -> list[Action]:

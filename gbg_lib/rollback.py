@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
+from gbg_lib.alarms_of_fleets import put_on
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import Deployment, deployment
 from gbg_lib.errors import AwsError, GateRefused, NotThere, ReleaseFailed
@@ -64,7 +65,10 @@ class Rollback:
         yield from self.agree()
 
     def agree(self) -> Iterator[Progress]:
-        """Put the fleet's template version and the golden AMI parameter on what its machines run."""
+        """Put the fleet's template version and the golden AMI parameter on what its machines run.
+
+        Alarms that are about a group which is gone are put on the fleet.
+        """
         situation = self._read()
         fleet = situation.listed or situation.serving
         if fleet is None:
@@ -78,6 +82,8 @@ class Rollback:
             )
         yield self._pin(fleet, version)
         yield self._name_image(situation, image)
+        for moved in put_on(self.aws, situation, fleet.group):
+            yield Progress("put alarms on the fleet", "done", moved)
 
     # -- traffic back to blue
 

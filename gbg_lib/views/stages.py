@@ -39,7 +39,7 @@ class StagesPicture:
 
     @property
     def words(self) -> str:
-        told = ", ".join(f"{label(action, self.actions)} {action.status}" for action in self.actions)
+        told = ", ".join(f"{action.label} {action.status}" for action in self.actions)
         return f"{self.title or 'Stages'} on a time axis: {told or 'nothing has begun'}"
 
     def __repr__(self) -> str:
@@ -67,7 +67,7 @@ class StagesPicture:
         whole = max([1.0, *(at + action.seconds for at, action in bars)])
         for row, (at, action) in enumerate(bars):
             _bar(axes, row, at, action, whole)
-        labels = [label(action, self.actions) for action in self.actions]
+        labels = [action.label for action in self.actions]
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
         time_axis(axes, whole)
@@ -77,12 +77,6 @@ class StagesPicture:
 
 def stages_picture(actions: Sequence[Action], title: str = "") -> StagesPicture:
     return StagesPicture(actions, title)
-
-
-def label(action: Action, actions: Sequence[Action]) -> str:
-    """The stage; with the action's name where the stage has more than one."""
-    alone = sum(other.stage == action.stage for other in actions) == 1
-    return action.stage if alone else f"{action.stage} / {action.name}"
 
 
 def _bar(axes: Axes, row: int, at: float, action: Action, whole: float) -> None:

@@ -50,7 +50,7 @@ def fleets_table(fleets: Iterable[Fleet]) -> Table:
 def actions_table(actions: Iterable[Action]) -> Table:
     rows = [
         {
-            "stage": action.stage,
+            "stage": action.label,
             "status": action.status,
             "took": took(action.seconds),
             "behind it": action.external_id,

@@ -15,6 +15,7 @@ from gbg_lib.aws import Aws
 from tests.unit.aws_fakes import connected, refusal
 from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.release_fakes import BEGIN, action
+from tests.unit.shapes import checked
 from tests.unit.stack_fakes import FakeCloudFormation, FakeStack
 
 TEMPLATE = "lt-1"
@@ -98,6 +99,8 @@ class FakeServing:
             "ami-new": {"State": "available", "tags": {"gbg:commit": COMMITS[NEW]}},
         }
         self.alarms = {name: ("OK", {"TargetGroup": "targetgroup/gbg/11"}) for name in ALARMS}
+        self.acting: dict[str, list[str]] = {}
+        """alarm → what it starts"""
         self.deployments = {one: FakeDeployment("Succeeded", key) for key, one in DEPLOYMENTS.items()}
         self.executions = [release(NEW), release(OLD)]
         """newest first"""
@@ -258,14 +261,27 @@ class FakeServing:
         found = [{"Target": {"Id": one}, "TargetHealth": {"State": s}} for one, s in self.health.items()]
         return {"TargetHealthDescriptions": found}
 
+    def put_metric_alarm(self, **given: Any) -> dict[str, Any]:
+        checked("cloudwatch", "put_metric_alarm", given)
+        self.changes += 1
+        dimensions = {one["Name"]: one["Value"] for one in given["Dimensions"]}
+        self.alarms[given["AlarmName"]] = ("OK", dimensions)
+        self.acting[given["AlarmName"]] = given.get("AlarmActions", [])
+        return {}
+
     def describe_alarms(self, **given: Any) -> dict[str, Any]:
         found = [
             {
                 "AlarmName": name,
+                "AlarmActions": self.acting.get(name, []),
+                "MetricName": "CPUUtilization",
+                "EvaluationPeriods": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
                 "StateValue": state,
                 "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
             }
             for name, (state, dimensions) in self.alarms.items()
+            if name in given.get("AlarmNames", self.alarms)
         ]
         return {"MetricAlarms": found}
 

@@ -316,6 +316,31 @@ class TestConsistency:
         cloud.images["ami-new"]["tags"]["gbg:commit"] = COMMITS[OLD]
         assert "check: one whole release" in self.failing(cloud)
 
+    def test_an_alarm_about_a_fleet_that_is_gone_is_put_on_the_one_that_serves(
+        self, cloud: FakeServing
+    ) -> None:
+        cloud.alarms["slow"] = ("OK", {"AutoScalingGroupName": green("d-OLD"), "Other": "kept"})
+        cloud.acting["slow"] = ["arn:aws:sns:us-east-1:1:gbg-alarms"]
+        assert ("put alarms on the fleet", "done") in steps(take(cloud, "stay"))
+        assert cloud.alarms["slow"][1] == {"AutoScalingGroupName": green("d-NEW"), "Other": "kept"}
+        assert cloud.acting["slow"] == ["arn:aws:sns:us-east-1:1:gbg-alarms"]
+
+    @pytest.mark.parametrize(
+        ("name", "action"),
+        [
+            ("TargetTracking-x", "arn:aws:sns:us-east-1:1:gbg-alarms"),
+            ("grow", "arn:aws:autoscaling:us-east-1:1:scalingPolicy:0:autoScalingGroupName/x:policyName/y"),
+        ],
+    )
+    def test_an_alarm_that_acts_on_a_dead_fleets_policy_is_told_with_what_to_do(
+        self, cloud: FakeServing, name: str, action: str
+    ) -> None:
+        cloud.alarms[name] = ("OK", {"AutoScalingGroupName": green("d-OLD")})
+        cloud.acting[name] = [action]
+        with pytest.raises(CheckFailed, match=rf"{name} \(CodeDeploy_gbg-fleet_d-OLD\)") as told:
+            take(cloud, "stay")
+        assert "aws cloudwatch delete-alarms" in told.value.try_this
+
     def test_an_orphaned_alarm(self, cloud: FakeServing) -> None:
         cloud.alarms["scale"] = ("OK", {"AutoScalingGroupName": green("d-GONE")})
         assert self.failing(cloud).endswith(f"about a group that is gone: scale ({green('d-GONE')})")

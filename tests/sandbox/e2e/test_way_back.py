@@ -33,6 +33,7 @@ from tests.sandbox.e2e.test_failures import check_that_blue_serves_on
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
 LONG = 2800
+OWN_ALARM = "somebodys-own"
 APPEARANCE = "src/main/resources/appearance.properties"
 
 
@@ -226,10 +227,30 @@ class Redeployed:
     after: Situation
 
 
+def about_the_fleet(deployment: Deployment) -> None:
+    """Somebody's own alarm, by the Auto Scaling group that serves now."""
+    deployment.aws.call(
+        "cloudwatch",
+        "put_metric_alarm",
+        AlarmName=OWN_ALARM,
+        Namespace="AWS/EC2",
+        MetricName="CPUUtilization",
+        Dimensions=[{"Name": "AutoScalingGroupName", "Value": deployment.group["AutoScalingGroupName"]}],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=3,
+        Threshold=95,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+        AlarmActions=[deployment.run.base["AlarmTopicArn"]],
+    )
+
+
 @pytest.fixture(scope="module")
 def redeployed(deployment: Deployment, story: Story) -> Redeployed:
     before = deployment.serving
     waits(deployment, LONG, 5)
+    about_the_fleet(deployment)
     execution = recoloured(deployment, "#116633")
     *_, rows = deployment.run.follow(execution)
     good = deployment.succeed(execution)
@@ -254,6 +275,16 @@ def test_when_blue_is_gone_the_release_before_comes_again_on_its_own_image(redep
     assert redeployed.after.page.facts["commit"] == redeployed.before.commit
     assert redeployed.after.page.facts["image"] == redeployed.before.image
     assert redeployed.after.golden_image == redeployed.before.image
+
+
+def test_an_alarm_about_a_fleet_that_is_gone_is_put_on_the_one_that_serves(
+    deployment: Deployment, redeployed: Redeployed
+) -> None:
+    [alarm] = deployment.aws.call("cloudwatch", "describe_alarms", AlarmNames=[OWN_ALARM])["MetricAlarms"]
+    deployment.aws.call("cloudwatch", "delete_alarms", AlarmNames=[OWN_ALARM])
+    [fleet] = redeployed.after.fleets
+    assert alarm["Dimensions"] == [{"Name": "AutoScalingGroupName", "Value": fleet.group}]
+    assert (alarm["Threshold"], alarm["AlarmActions"]) == (95, [deployment.run.base["AlarmTopicArn"]])
 
 
 def test_the_pipelines_history_knows_of_the_way_back(deployment: Deployment, redeployed: Redeployed) -> None:

@@ -18,7 +18,7 @@ def table() -> str:
         "|---|---|---|---|---|---|",
     ]
     rows += [_row(row) for row in ROWS]
-    rows += ["", "| to whoever follows the release | what comes of it |", "|---|---|"]
+    rows += ["", "| what happens beside a release | what comes of it |", "|---|---|"]
     rows += [f"| {row.what} | {row.comes} |" for row in OPERATOR_ROWS]
     return "\n".join([BEGIN, "", *rows, "", END])
 

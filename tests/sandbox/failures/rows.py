@@ -380,7 +380,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class OperatorRow:
-    """Something that happens to whoever follows a release, and not to the release."""
+    """Something that happens beside a release, and not to it."""
 
     what: str
     comes: str
@@ -398,5 +398,13 @@ OPERATOR_ROWS = (
     OperatorRow(
         "The operator's process is killed.",
         "The release goes on; started again, it follows the same release and starts no second one.",
+    ),
+    OperatorRow(
+        "The role of the push rule may not start the pipeline.",
+        "No release begins, and whoever waits is told where to look. A start by hand releases the commit.",
+    ),
+    OperatorRow(
+        "The role of the deployment group's function may not change the deployment group.",
+        "The stack's update fails, names role and right, and is rolled back; what serves is not touched.",
     ),
 )

@@ -1,15 +1,20 @@
-"""What happens to whoever follows a release does not happen to the release."""
+"""What happens to whoever follows a release, or to what stands beside it, does not happen to the release."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from gbg_lib.errors import AccessRefused
+from gbg_lib.errors import AccessRefused, StackFailed, TimedOut
+from gbg_lib.faults import rights
+from gbg_lib.faults.application import note
 from gbg_lib.steps import ReleaseRun
 from tests.command import clean_environment
 from tests.sandbox.e2e.world import Deployment, exhaust
@@ -71,3 +76,51 @@ def test_the_operators_killed_process_leaves_the_release_alone(deployment: Deplo
     assert deployment.run.check(execution)
     newest = deployment.run.pipeline.executions()[0]
     assert newest.id == execution, "nobody started a second release"
+
+
+@contextmanager
+def denied(deployment: Deployment, role: str, action: str, *, part: int) -> Iterator[None]:
+    rights.deny(role, action, part=part)(deployment.run, {})
+    yield
+    rights.allow(role, part=part)(deployment.run, {})
+
+
+def test_a_push_whose_rule_may_not_start_the_pipeline_starts_nothing(deployment: Deployment) -> None:
+    run, rule = deployment.run, f"{deployment.name}-push"
+    deployment.aws.call("events", "enable_rule", Name=rule)
+    with denied(deployment, "StartRole", "codepipeline:StartPipelineExecution", part=3):
+        commit = deployment.push(note, "A note that nobody releases").id
+        deployment.until(lambda: refusals(deployment, "StartPipelineExecution"), "the refused start")
+        with pytest.raises(TimedOut) as told:
+            run.pipeline.execution_for(commit, limit_seconds=0)
+    deployment.aws.call("events", "disable_rule", Name=rule)
+    assert "may its role start the pipeline" in told.value.try_this
+    assert run.pipeline.executions()[0].over
+    assert deployment.succeed(run.pipeline.start()).commit == commit
+
+
+def refusals(deployment: Deployment, event: str) -> list[str]:
+    """Who was refused it, as CloudTrail tells."""
+    found = deployment.aws.call(
+        "cloudtrail",
+        "lookup_events",
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": event}],
+    )["Events"]
+    trail = [json.loads(one["CloudTrailEvent"]) for one in found]
+    return [one["userIdentity"]["arn"] for one in trail if "AccessDenied" in one.get("errorCode", "")]
+
+
+def test_a_stack_update_that_may_not_change_the_deployment_group_is_rolled_back(
+    deployment: Deployment,
+) -> None:
+    base, before = deployment.base, deployment.parameters.ready_wait_minutes
+    with denied(deployment, "DeploymentGroupFunctionRole", "codedeploy:UpdateDeploymentGroup", part=1):
+        deployment.change(ready_wait_minutes=9)
+        with pytest.raises(StackFailed) as told:
+            exhaust(deployment.base.apply(deployment.base.plan()))
+        deployment.change(ready_wait_minutes=before)
+    assert "DeploymentGroupFunctionRole" in str(told.value)
+    assert "codedeploy:UpdateDeploymentGroup" in str(told.value)
+    assert base.stacks.status(base.base_stack) == "UPDATE_ROLLBACK_COMPLETE"
+    assert deployment.run.page().status == 200
+    exhaust(deployment.base.apply(deployment.base.plan()))
