@@ -30,6 +30,8 @@ GIVE_RIGHT = (
     "compare the role that is named there with its template, give it that right, "
     "and start the release again; blue still serves"
 )
+IS_REVOKED = " is revoked: "
+STILL_SERVES = "; blue still serves"
 CONTAINER = re.compile(r"^\[Container\] \S+ \S+ ")
 """what CodeBuild writes before its own lines"""
 
@@ -135,7 +137,9 @@ def _command_output(aws: Aws, machine: str) -> list[str]:
 
 
 def _function(aws: Aws, action: Action) -> Diagnosis:
-    """A function of the pipeline went wrong, or could not begin."""
+    """A function of the pipeline went wrong, could not begin, or kept its gate shut."""
+    if IS_REVOKED in action.error:
+        return Diagnosis(_headline(action), f"release from another image{STILL_SERVES}")
     name = action.configuration.get("FunctionName", "")
     lines = log_lines(aws, _log_group(aws, name), since=action.started) if name else []
     return Diagnosis(

@@ -9,6 +9,7 @@ import yaml
 
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Act, Fault, Former
+from gbg_lib.gates.before_bake import REVOKED
 from gbg_lib.steps import ReleaseRun
 
 BROKEN = ["echo 'Fetching the list of packages'", "echo 'Error: no mirror answers' >&2", "exit 6"]
@@ -54,6 +55,20 @@ def terminate_builder(step: ReleaseRun, execution_id: str) -> None:
     step.aws.call("ec2", "terminate_instances", InstanceIds=[machine])
 
 
+def source_image(step: ReleaseRun) -> dict[str, str]:
+    name = step.base["SourceAmiParameterName"]
+    return {"image": step.aws.call("ssm", "get_parameter", Name=name)["Parameter"]["Value"]}
+
+
+def revoke(step: ReleaseRun, former: Former) -> None:
+    tags = [{"Key": REVOKED, "Value": "a planted fault"}]
+    step.aws.call("ec2", "create_tags", Resources=[former["image"]], Tags=tags)
+
+
+def lift(step: ReleaseRun, former: Former) -> None:
+    step.aws.call("ec2", "delete_tags", Resources=[former["image"]], Tags=[{"Key": REVOKED}])
+
+
 def _content(step: ReleaseRun, name: str, version: str) -> dict[str, Any]:
     found = step.aws.call("ssm", "get_document", Name=name, DocumentVersion=version, DocumentFormat="YAML")
     return dict(yaml.safe_load(found["Content"]))
@@ -69,6 +84,13 @@ def _make_default(step: ReleaseRun, version: str) -> None:
 
 
 FAULTS = (
+    Fault(
+        "source-image-revoked",
+        "The source image is revoked, and nobody looks before a release.",
+        look=source_image,
+        plant=revoke,
+        remove=lift,
+    ),
     Fault(
         "bake-command-fails",
         "A command of the bake fails: no package mirror answers.",

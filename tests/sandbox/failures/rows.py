@@ -115,6 +115,13 @@ ROWS = (
         rollback="Succeeded",
     ),
     Row(
+        "source-image-revoked",
+        "BuildGoldenAMI",
+        (r"BuildGoldenAMI failed: BakeFailed: source image ami-\w+ is revoked: a planted fault",),
+        "release from another image",
+        group=1,
+    ),
+    Row(
         "bake-command-fails",
         "BuildGoldenAMI",
         (rf"{MACHINE} \(builder\), updateSystem", "Error: no mirror answers"),
@@ -406,5 +413,9 @@ OPERATOR_ROWS = (
     OperatorRow(
         "The role of the deployment group's function may not change the deployment group.",
         "The stack's update fails, names role and right, and is rolled back; what serves is not touched.",
+    ),
+    OperatorRow(
+        "A second release is started while one is on its way.",
+        "Its bake begins when the first one is over.",
     ),
 )

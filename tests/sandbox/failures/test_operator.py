@@ -15,6 +15,8 @@ import pytest
 from gbg_lib.errors import AccessRefused, StackFailed, TimedOut
 from gbg_lib.faults import rights
 from gbg_lib.faults.application import note
+from gbg_lib.pipeline import Action
+from gbg_lib.release import BAKE
 from gbg_lib.steps import ReleaseRun
 from tests.command import clean_environment
 from tests.sandbox.e2e.world import Deployment, exhaust
@@ -124,3 +126,27 @@ def test_a_stack_update_that_may_not_change_the_deployment_group_is_rolled_back(
     assert base.stacks.status(base.base_stack) == "UPDATE_ROLLBACK_COMPLETE"
     assert deployment.run.page().status == 200
     exhaust(deployment.base.apply(deployment.base.plan()))
+
+
+def test_a_second_release_bakes_when_the_first_is_over(deployment: Deployment) -> None:
+    pipeline = deployment.run.pipeline
+    first, second = pipeline.start(), pipeline.start()
+
+    def waits() -> bool:
+        return any(action.summary.startswith(f"waiting for release {first[:8]}") for action in actions())
+
+    def actions() -> list[Action]:
+        return pipeline.actions(second)
+
+    deployment.until(waits, "the second release at the first one's door")
+    assert [action.external_id for action in actions() if action.stage == BAKE] == [""]
+    for execution in (second, first):
+        deployment.aws.call(
+            "codepipeline",
+            "stop_pipeline_execution",
+            pipelineName=pipeline.name,
+            pipelineExecutionId=execution,
+            abandon=execution == second,
+            reason="enough was seen",
+        )
+    deployment.until(lambda: all(pipeline.execution(one).over for one in (first, second)), "the end of both")
