@@ -33,6 +33,7 @@ from tests.sandbox.e2e.test_failures import check_that_blue_serves_on
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
 LONG = 2800
+BLUE_STAYS = 120
 OWN_ALARM = "somebodys-own"
 APPEARANCE = "src/main/resources/appearance.properties"
 
@@ -67,12 +68,12 @@ def recoloured(deployment: Deployment, colour: str) -> str:
 
 
 def slower(deployment: Deployment) -> str:
-    """The execution of a release whose page takes its time, and answers well; no alarm knows of it."""
+    """The execution of a release whose page takes more than `latency_milliseconds`; no alarm knows of it."""
 
     def edit(work: Path) -> None:
         servlet = work / "src/main/java/release/HomeServlet.java"
         answer = "        response.getWriter()"
-        wait = "        java.util.concurrent.locks.LockSupport.parkNanos(900_000_000L);\n"
+        wait = "        java.util.concurrent.locks.LockSupport.parkNanos(1_600_000_000L);\n"
         servlet.write_text(servlet.read_text().replace(answer, wait + answer))
 
     return deployment.release_of(deployment.push(edit, "Think before answering").id)
@@ -307,7 +308,7 @@ class TakenBack:
 @pytest.fixture(scope="module")
 def taken_back(deployment: Deployment, redeployed: Redeployed) -> Iterator[TakenBack]:
     """A release that is slower than blue, below every alarm: the gate after traffic is alone with it."""
-    waits(deployment, 0, LONG)
+    waits(deployment, 0, BLUE_STAYS)
     deployment.change(watch_minutes=3)
     with Load(deployment.run.base["SiteUrl"], per_second=20) as load:
         execution = slower(deployment)
