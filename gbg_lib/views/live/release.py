@@ -58,8 +58,11 @@ class ReleaseState:
 
     @property
     def stages(self) -> list[tuple[str, Action | None]]:
-        """Those of the pipeline, also what has not begun; then the gates, as they came."""
-        by_name = {action.stage: action for action in self.actions}
+        """Those of the pipeline, also what has not begun; then the gates, as they came.
+
+        An action beside a stage's own is told until it is done.
+        """
+        by_name = {one.stage: one for one in self.actions if one.name == one.stage or one.status != "Succeeded"}
         begun = [(name, by_name.get(name)) for name in STAGES]
         return [*begun, *((name, action) for name, action in by_name.items() if name not in STAGES)]
 
