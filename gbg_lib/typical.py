@@ -45,7 +45,7 @@ def of_stages(cloud: str, former: list[list[Action]]) -> dict[str, Usual]:
     found: dict[str, list[float]] = {}
     for actions in former:
         for action in actions:
-            if action.status == "Succeeded":
+            if action.status == "Succeeded" and action.name == action.stage:
                 found.setdefault(action.stage, []).append(action.seconds)
     usual = {name: Usual(seconds, SHIPPED[cloud]) for name, seconds in stages(cloud).items()}
     for name, seconds in found.items():

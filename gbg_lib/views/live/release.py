@@ -62,7 +62,8 @@ class ReleaseState:
 
         An action beside a stage's own is told until it is done.
         """
-        by_name = {one.stage: one for one in self.actions if one.name == one.stage or one.status != "Succeeded"}
+        told = [one for one in self.actions if one.name == one.stage or one.status != "Succeeded"]
+        by_name = {action.stage: action for action in told}
         begun = [(name, by_name.get(name)) for name in STAGES]
         return [*begun, *((name, action) for name, action in by_name.items() if name not in STAGES)]
 
