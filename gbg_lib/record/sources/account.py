@@ -42,8 +42,8 @@ def documents(subject: Subject, found: Gathering) -> None:
 
 
 def function_logs(subject: Subject, found: Gathering) -> None:
-    for output in ("BakeFunctionName", "PinFunctionName", "RestoreFunctionName"):
-        name = subject.parts[output]
+    outputs = ("BakeFunctionName", "PinFunctionName", "RestoreFunctionName")
+    for name in [subject.parts[output] for output in outputs if output in subject.parts]:
         try:
             streams = log_streams(subject, f"/aws/lambda/{name}")
         except NotThere:

@@ -184,7 +184,7 @@ def leave_behind(mended: Deployment) -> dict[str, str]:
             LaunchTemplateId=template,
             SourceVersion=mended.serving.template_version,
             VersionDescription=json.dumps({"release": release}),
-            LaunchTemplateData={},
+            LaunchTemplateData={"InstanceType": "t3.small"},
         )
     plan = mended.base.stacks.plan_change(mended.base.base_stack, {"TerminationWaitMinutes": "9"})
     return {"builder": builder["InstanceId"], "group": dead, "hook": hook, "change set": plan.change_set}

@@ -315,6 +315,7 @@ def taken_back(deployment: Deployment, redeployed: Redeployed) -> Iterator[Taken
         with pytest.raises(GateRefused) as refused:
             exhaust(deployment.run.follow(execution))
         run = RollbackRun(deployment.parameters, deployment.aws)
+        deployment.until(lambda: run.situation().going_on is None, "traffic that is blue's again")
         exhaust(run.take(run.plan().choose("stay")))
         run.check()
     release = deployment.run.release(execution)
