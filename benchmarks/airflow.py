@@ -7,6 +7,7 @@ against it and leaves a mark. Told are the seconds from trigger to end, and what
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ LIMIT_SECONDS = 1800
 
 
 def main(count: int = 50) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything it started ends with it
     with tempfile.TemporaryDirectory() as told:
         folder = Path(told)
         os.environ["GBG_HOME"] = str(folder / "gbg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib import outputs
 from gbg_lib.afterwards import OUTPUTS, Afterwards
-from gbg_lib.errors import DONE, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
+from gbg_lib.errors import DONE, FAILED, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
 from gbg_lib.in_flight import InFlight
 from gbg_lib.parameters import checked, load_file, parse_assignments
 from gbg_lib.runner import Limits, Run, find_runbook, given_to, prepare, require_read
@@ -28,7 +29,20 @@ from gbg_lib.secret_values import masking
 from gbg_lib.signals import Stop, heeded
 
 
-@click.command()
+class OneLine(click.Command):
+    """With --json it tells its one line also when its words can't be meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "--json" in words:
+                click.echo(line(MISUSE, error.format_message(), []))
+            raise
+
+
+@click.command(cls=OneLine)
 @click.argument("runbooks", nargs=-1, metavar="RUNBOOK...")
 @click.option(
     "-f", "--file", "file", type=click.Path(path_type=Path), help="Parameters file of an environment."
@@ -52,7 +66,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Run runbooks by number or name, one after the other."""
-    with reported(as_json) as ended:
+    stop = Stop()
+    with reported(as_json, stop) as ended:
         assignments = [*assignments, *(["explain=true"] if explain else [])]
         former = _former(_folder(to), resume, runbooks)
         if former is None:
@@ -66,7 +81,7 @@ def run(
         prepare()
         if values.get("cloud", "sandbox") == "sandbox":
             ensure_up()
-        series = Series(
+        Series(
             former.name if former else "",
             plan,
             values,
@@ -74,9 +89,9 @@ def run(
             _folder(to),
             ended,
             afterwards,
-        )
-        with heeded(series.stop):
-            series.run(as_json=as_json)
+            stop,
+            resumes=former is not None,
+        ).run(as_json=as_json)
 
 
 @dataclass
@@ -93,10 +108,13 @@ class Series:
     """folders of the runs that ended"""
     afterwards: Afterwards
     stop: Stop = field(default_factory=Stop)
+    resumes: bool = False
+    """whether it goes on after another: what is done is skipped"""
 
     def run(self, *, as_json: bool) -> None:
         for path in self.plan:
-            if not (self.name and self._is_done(path)):
+            self.stop.require_going_on()
+            if not (self.resumes and self._is_done(path)):
                 done = self._one(path)
                 if not as_json:
                     out.print(f"{path.stem} done in {done.seconds:.0f} s: {shown(done.notebook)}")
@@ -132,23 +150,47 @@ WORDS = {"skip": "skipped", "again": "done again", "first": "done now"}
 
 
 @contextmanager
-def reported(as_json: bool) -> Iterator[list[Path]]:
-    """Errors shown, and the right exit status; with `as_json` the folders that were added told in a line."""
+def reported(as_json: bool, stop: Stop) -> Iterator[list[Path]]:
+    """Signals heeded, errors shown, and the right exit status.
+
+    With `as_json` a line is told in every ending but SIGKILL's, with the folders that were added.
+    """
     folders: list[Path] = []
-    failure: BaseException | None = None
-    status: Any = DONE
-    try:
-        with errors_shown():
-            yield folders
-    except SystemExit as ended:
-        failure, status = ended.__context__, ended.code
-        raise
-    finally:
-        if as_json:
-            what = str(failure).partition("\n")[0] if failure else ""
-            found = [result.read(folder) for folder in folders]
-            line = {"status": ENDS.get(status, "failed"), "exit_status": status, "what": what}
-            click.echo(json.dumps(masking().value({**line, "runs": found})))
+    told: list[int] = []
+
+    def tell(status: int, what: str, say: Callable[[str], object] = click.echo) -> None:
+        if as_json and not told:
+            told.append(status)
+            say(line(status, what, folders))
+
+    def say_at_once(text: str) -> None:
+        """Inside of a signal's handler, whatever the interrupted code was about to write."""
+        os.write(1, f"{text}\n".encode())
+
+    stop.last_words = lambda: tell(INTERRUPTED, "ended at once by a second signal", say_at_once)
+    with heeded(stop):
+        try:
+            with errors_shown():
+                yield folders
+        except SystemExit as ended:
+            tell(ended.code if isinstance(ended.code, int) else DONE, _reason(ended.__context__))
+            raise
+        except BaseException as error:
+            tell(FAILED, f"{type(error).__name__}: {error}")
+            raise
+        tell(DONE, "")
+
+
+def line(status: int, what: str, folders: Sequence[Path]) -> str:
+    """What `--json` tells: how it ended, and the result of each run."""
+    found = [result.read(folder) for folder in folders]
+    explained = status == DONE and any(one and one["status"] == "explained" for one in found)
+    word = "explained" if explained else ENDS.get(status, "failed")
+    return json.dumps(masking().value({"status": word, "exit_status": status, "what": what, "runs": found}))
+
+
+def _reason(failure: BaseException | None) -> str:
+    return str(failure).partition("\n")[0] if failure else ""
 
 
 def _former(folder: Path, name: str | None, runbooks: Sequence[str]) -> resume.Series | None:

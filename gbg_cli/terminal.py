@@ -14,7 +14,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from gbg_lib.errors import FAILED, GbgError
+from gbg_lib.errors import DONE, FAILED, GbgError
 from gbg_sandbox.home import SandboxError
 
 FAILURE = FAILED
@@ -36,7 +36,10 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except GbgError as error:
-        show_error(error.where, error.what, error.try_this)
+        if error.exit_status == DONE:
+            err.print(f"{error.where}: {error.what}", markup=False)
+        else:
+            show_error(error.where, error.what, error.try_this)
         sys.exit(error.exit_status)
     except SandboxError as error:
         show_error("sandbox", error.what, error.try_this)

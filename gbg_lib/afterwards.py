@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gbg_lib.aws import Aws, open_aws
 from gbg_lib.errors import GbgError, NotDelivered
 from gbg_lib.notify import addresses
 from gbg_lib.notify.delivery import Delivery, deliver
 from gbg_lib.notify.message import Message
 from gbg_lib.outputs import RESULT, Bucket, upload
 from gbg_lib.parameters import Parameters
+
+if TYPE_CHECKING:
+    from gbg_lib.aws import Aws
 
 FILE = "afterwards.json"
 DONE = "done"
@@ -37,6 +39,8 @@ class Afterwards:
     @cached_property
     def aws(self) -> Aws:
         """Keeping and telling is no change that a plan would have to be acknowledged for."""
+        from gbg_lib.aws import open_aws  # most runs are kept here, and told to nobody
+
         return open_aws(self.parameters.model_copy(update={"acknowledged": True}))
 
     def __call__(self, folder: Path) -> None:

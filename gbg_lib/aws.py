@@ -20,7 +20,7 @@ import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
-from gbg_lib import journal
+from gbg_lib import journal, no_echo
 from gbg_lib.errors import (
     AccessRefused,
     AwsError,
@@ -106,6 +106,7 @@ class Aws:
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """One request. Raises AccessRefused, NotThere or AwsError; for a change also what `acts` raises."""
         if not reads(operation):
+            learn(*no_echo.values_in(params))
             words = command(service, operation, params)
             if operation in PLANS and not self.explains:
                 self.changes.append(words)

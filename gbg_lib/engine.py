@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
@@ -23,10 +22,12 @@ from papermill.iorw import papermill_io
 from papermill.log import logger
 
 from gbg_lib import journal, whole_files
-from gbg_lib.errors import GbgError, TimedOut
+from gbg_lib.errors import Explained, GbgError, TimedOut
 from gbg_lib.given import require_known
 from gbg_lib.in_flight import InFlight, told_in_time
 from gbg_lib.kernel_manager import KERNEL_CONFIG, KERNEL_WORDS, ForkedKernelManager
+from gbg_lib.notebook_format import nbformat
+from gbg_lib.notebook_text import NotebookText
 from gbg_lib.secret_values import learn_environment, learn_named, masking
 from gbg_lib.signals import Stop, heeded
 
@@ -65,16 +66,29 @@ class Notebook(NotebookExecutionManager):  # type: ignore[misc]
 
     watch: Watch
     page: whole_files.NotebookFile
+    text: NotebookText
+    holds: bool = False
+    """whether a save is left to the next, which follows at once"""
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **more: Any) -> None:
         if cell.cell_type == "code" and cell_index is not None:
             cells = self.nb.cells
             self.watch.progress(cell_index + 1, len(cells), heading_of(cells, cell_index))
+        self.holds = cell.cell_type != "code"
         super().cell_start(cell, cell_index, **more)
 
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **more: Any) -> None:
+        """A cell that went well is saved with the start of the next."""
+        failed = cell.metadata.papermill["status"] == self.FAILED
+        self.holds = not failed and self.watch.stop.wish is None and cell is not self.nb.cells[-1]
+        super().cell_complete(cell, cell_index, **more)
+        self.holds = False
+
     def save(self, **_: Any) -> None:
+        if self.holds:
+            return
         if self.output_path:
-            text = whole_files.notebook_text(self.nb)
+            text = self.text.of(self.nb)
             self.page.put(text, self.output_path)
             self.watch.saved(text)
         self.last_save_time = self.now()
@@ -157,7 +171,7 @@ class GbgEngine(NBClientEngine):  # type: ignore[misc]
         learn_environment()
         learn_named(given)
         notebook = Notebook(nb, output_path, log_output, progress_bar, autosave_cell_every)
-        notebook.watch, notebook.page = watch, _file(output_path)
+        notebook.watch, notebook.page, notebook.text = watch, _file(output_path), NotebookText()
         with tempfile.TemporaryDirectory() as folder, heeded_by(watch):
             watch.journal = watch.journal or Path(folder) / "journal.jsonl"
             notebook.notebook_start()
@@ -247,12 +261,20 @@ def _file(output_path: str | None) -> whole_files.NotebookFile:
     return made
 
 
+def _only_explained(nb: Any) -> bool:
+    """Whether what stopped it was a change that was to be told only."""
+    outputs = [output for cell in nb.cells for output in cell.get("outputs", [])]
+    return any(output.get("ename") == Explained.__name__ for output in outputs)
+
+
 def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: BaseException | None) -> None:
     """The notebook tells how its run ended, and is left without secrets for what papermill does with it."""
     wish = watch.stop.wish
-    status = (
-        "interrupted" if wish else "failed" if error or notebook.nb.metadata.papermill.exception else "done"
-    )
+    status = "done"
+    if error or notebook.nb.metadata.papermill.exception:
+        status = "explained" if _only_explained(notebook.nb) else "failed"
+    if wish:
+        status = "interrupted"
     notebook.nb.metadata[METADATA] = {"status": status}
     if wish is not None:
         watch.in_flight = [] if watch.replays else told_in_time(given)

@@ -76,7 +76,9 @@ class GateRefused(GbgError):
 
 
 class Explained(GbgError):
-    """A change was only told, as was asked for: nothing was done."""
+    """A change was only told, as was asked for: nothing was done, and nothing failed."""
+
+    exit_status = DONE
 
 
 class TimedOut(GbgError):

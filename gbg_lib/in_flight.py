@@ -6,13 +6,15 @@ import shlex
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gbg_lib.aws import Aws, open_aws
 from gbg_lib.errors import GbgError, NotThere
 from gbg_lib.parameters import Parameters
-from gbg_lib.pipeline import Action, Pipeline
-from gbg_lib.stacks import Stacks
+
+if TYPE_CHECKING:
+    from gbg_lib.aws import Aws
+    from gbg_lib.pipeline import Action
+    from gbg_lib.stacks import Stacks
 
 LOOK_SECONDS = 20.0
 """a run that was told to stop has not long to look"""
@@ -47,6 +49,8 @@ class InFlight:
 
 def told_in_time(given: Mapping[str, Any], limit_seconds: float = LOOK_SECONDS) -> list[InFlight]:
     """For a run's parameters; where that can't be told, this is said instead. Raises nothing."""
+    from gbg_lib.aws import open_aws  # few runs are interrupted
+
     found: list[InFlight] = []
 
     def look() -> None:
@@ -71,6 +75,8 @@ def told_in_time(given: Mapping[str, Any], limit_seconds: float = LOOK_SECONDS) 
 
 def in_flight(aws: Aws, deployment: str) -> list[InFlight]:
     """A deployment's stacks and releases that are going on."""
+    from gbg_lib.stacks import Stacks
+
     stacks = Stacks(aws)
     return [
         *_stack(stacks, f"{deployment}-base"),
@@ -91,6 +97,8 @@ def _stack(stacks: Stacks, name: str) -> Iterator[InFlight]:
 
 
 def _releases(aws: Aws, stacks: Stacks, stack: str) -> Iterator[InFlight]:
+    from gbg_lib.pipeline import Pipeline
+
     try:
         pipeline = Pipeline(aws, stacks.outputs(stack)["PipelineName"])
         executions = pipeline.executions()

@@ -47,11 +47,18 @@ def heard(exchange: Exchange) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line; a kernel that was killed may have left half a one."""
+    """Every whole line; a kernel that was killed may have left half a one, also before another's."""
     if not path.exists():
         return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
+    return [entry for line in path.read_text(errors="replace").splitlines() if (entry := _entry(line))]
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "kind" in found else None
 
 
 def requests(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
@@ -16,6 +19,39 @@ KERNEL_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 """what is said to a kernel is encrypted, where the kernel can"""
 KERNEL_WORDS = ["--log-level=CRITICAL", *WORDS]
 """a kernel's remarks about itself (interrupted at the end of a run) are no news of the run"""
+
+
+LISTEN_SECONDS = 0.1
+"""a kernel that answered says so on the other channel, too, unless nobody was heard there yet"""
+
+
+class PromptClient(AsyncKernelClient):
+    """Ready as soon as an answer was heard on both channels; jupyter's own listens to silence first."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Raises RuntimeError when the kernel is dead, or has not answered in time."""
+        limit = time.monotonic() + (timeout or float("inf"))
+        while True:
+            asked = self.kernel_info()
+            if await self._is_heard(self.shell_channel, asked, "kernel_info_reply", 1.0) and (
+                await self._is_heard(self.iopub_channel, asked, "status", LISTEN_SECONDS, "idle")
+            ):
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > limit:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
+
+    async def _is_heard(self, channel: Any, asked: str, kind: str, seconds: float, state: str = "") -> bool:
+        """Whether this answer to a question comes within so many seconds; what comes before it is old."""
+        while True:
+            try:
+                message = await channel.get_msg(timeout=seconds)
+            except Empty:
+                return False
+            answers = message["parent_header"].get("msg_id") == asked and message["msg_type"] == kind
+            if answers and message["content"].get("execution_state", "") == state:
+                return True
 
 
 class ForkedProvisioner(LocalProvisioner):
@@ -32,6 +68,8 @@ class ForkedProvisioner(LocalProvisioner):
 
 
 class ForkedKernelManager(AsyncKernelManager):
+    client_factory = PromptClient
+
     async def _async_pre_start_kernel(self, **kwargs: Any) -> Any:
         if self.provisioner is None:
             self.provisioner = ForkedProvisioner(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gbg_lib import blueprint
-from gbg_lib.checks import Check, require
+from gbg_lib.checks import Check
 from gbg_lib.drift import (
     FLEET,
     POLICY,
@@ -136,7 +136,7 @@ class Repair(Step):
         left = [one.what for one in fleet_drift(believed, serving)]
         healthy = healthy_targets(self.aws, self.base["TargetGroupArn"])
         again = "run this again: it goes on where it stopped"
-        return require(
+        return self.passed(
             [
                 Check("stack", status in STABLE, status, "read the stack's events"),
                 Check(
@@ -159,6 +159,13 @@ class Repair(Step):
                 ),
             ]
         )
+
+    def seen(self) -> dict[str, str]:
+        return {
+            f"stack {self.base_stack}": self.stacks.seen(self.base_stack),
+            "fleet of the stack": self.believed().group or "none",
+            "fleet that serves": self.serving().group,
+        }
 
     def scene(self) -> Scene:
         """Where orphans are looked for."""

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any, Literal
 
 from gbg_lib import journal, kernels, whole_files
 from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
+from gbg_lib.notebook_format import nbformat
 from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
 from gbg_lib.replay import again, tape
 from gbg_lib.runs import environment
@@ -238,11 +237,7 @@ class _Work:
             version=1,
             run=self.folder.path.name,
             runbook=self.folder.runbook,
-            status="done"
-            if failure is None
-            else "interrupted"
-            if isinstance(failure, Interrupted)
-            else "failed",
+            status=status_of(failure),
             exit_status=failure.exit_status if failure else DONE,  # type: ignore[arg-type]
             error=""
             if failure is None
@@ -288,6 +283,15 @@ class _Work:
             return RunFailed(where, f"{told['where']}: {told['what']}", told["try"], told["exit_status"])
         text = ANSI.sub("", said).strip()
         return RunFailed(where, f"{name}: {text}", f"open {self.folder.notebook}", FAILED)
+
+
+def status_of(failure: GbgError | None) -> Literal["done", "explained", "failed", "interrupted"]:
+    """What a run's end is called in its result."""
+    if failure is None:
+        return "done"
+    if failure.exit_status == DONE:
+        return "explained"
+    return "interrupted" if isinstance(failure, Interrupted) else "failed"
 
 
 EMPTY = nbformat.v4.writes(nbformat.v4.new_notebook())

@@ -30,6 +30,8 @@ class Stop:
     """why it is to stop; None while it goes on"""
     interrupt: Callable[[], None] = _nothing
     kill: Callable[[], None] = _nothing
+    last_words: Callable[[], None] = _nothing
+    """said before a second signal ends the process"""
     grace_seconds: float = GRACE_SECONDS
     _timers: list[threading.Timer] = field(default_factory=list)
 
@@ -70,6 +72,7 @@ def heeded(stop: Stop) -> Iterator[None]:
     def heard(number: int, _: object) -> None:
         if isinstance(stop.wish, Interrupted):
             stop.kill()
+            stop.last_words()
             os._exit(INTERRUPTED)
         name = signal.Signals(number).name
         stop.ask(

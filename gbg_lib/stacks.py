@@ -14,9 +14,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from gbg_lib import no_echo
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.replay import clock
+from gbg_lib.secret_values import learn
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60
@@ -94,11 +96,9 @@ class Stacks:
 
         Raises NotThere, StackFailed.
         """
-        kept = [
-            {"ParameterKey": name, "UsePreviousValue": True}
-            for name in self.parameters(stack)
-            if name not in parameters
-        ]
+        there = self.parameters(stack)
+        learn(*(value for name, value in parameters.items() if there.get(name) == no_echo.TELLS_NOTHING))
+        kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in there if name not in parameters]
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         made = self._change_set(
             stack, ChangeSetType="UPDATE", UsePreviousTemplate=True, Parameters=[*kept, *given]

@@ -145,10 +145,11 @@ class BaseStack(Step):
         )
 
     def seen(self) -> dict[str, str]:
-        found = [fleet for fleet in self.fleets() if fleet.serving]
+        """Which fleet it is that serves is the releases' business."""
+        serves = any(fleet.serving for fleet in self.fleets())
         return {
             f"stack {self.base_stack}": self.stacks.seen(self.base_stack),
-            "fleet that serves": ", ".join(fleet.group for fleet in found) or "none",
+            "a fleet": "serves" if serves else "none serves",
         }
 
     def _all_healthy(self) -> bool:

@@ -24,13 +24,6 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(masking().value(value), indent=2, ensure_ascii=False) + "\n")
 
 
-def notebook_text(notebook: Any) -> str:
-    """A notebook as its file holds it, masked."""
-    import nbformat  # takes seconds, and a list of runs needs none of it
-
-    return str(nbformat.v4.writes(nbformat.from_dict(masking().value(_joined(notebook))))) + "\n"
-
-
 class NotebookFile:
     """A handler of papermill's for one path: what papermill writes there is masked, and on a disk whole."""
 
@@ -40,6 +33,8 @@ class NotebookFile:
         self._inner = inner
 
     def write(self, text: str, path: str) -> None:
+        from gbg_lib.notebook_text import notebook_text  # a list of runs needs none of it
+
         self.put(notebook_text(json.loads(text)), path)
 
     def put(self, masked: str, path: str) -> None:
@@ -50,15 +45,3 @@ class NotebookFile:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
-
-
-def _joined(node: Any) -> Any:
-    """A notebook file holds texts as lists of lines; a secret may have many."""
-    if isinstance(node, dict):
-        return {key: _joined(item) for key, item in node.items()}
-    if isinstance(node, list):
-        lines = node[:-1]
-        if lines and all(isinstance(line, str) and line.endswith("\n") for line in lines):
-            return "".join(node)
-        return [_joined(item) for item in node]
-    return node

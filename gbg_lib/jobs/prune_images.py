@@ -61,4 +61,8 @@ class PruneImages(Step):
         return prune(self.aws, plan)
 
     def check(self, plan: PrunePlan) -> list[Check]:
-        return check_pruned(self.aws, plan)
+        return self.passed(check_pruned(self.aws, plan))
+
+    def seen(self) -> dict[str, str]:
+        """Every image that is left: a newer one may be one too many."""
+        return {"golden AMIs": ", ".join(sorted(one.id for one in self.lineage.images)) or "none"}

@@ -13,12 +13,14 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gbg_lib.aws import Aws
 from gbg_lib.errors import GbgError, NotDelivered, ParameterError
 from gbg_lib.notify.addresses import Address, Kept, Topic, Webhook, parse
 from gbg_lib.notify.message import Message
+
+if TYPE_CHECKING:
+    from gbg_lib.aws import Aws
 
 SECONDS = 10
 """a webhook's longest answer"""

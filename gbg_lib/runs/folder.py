@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any
 from gbg_lib import whole_files
 from gbg_lib.errors import MisuseError
 from gbg_lib.runs import result
-from gbg_lib.runs.result import Result
+from gbg_lib.runs.result import BrokenRun, Result, read_json
 
 BEGUN = "run.json"
 GIVEN, RESOLVED = "given.json", "parameters.json"
 JOURNAL = "journal.jsonl"
 ENVIRONMENT = "environment.txt"
+KEYS = frozenset({"runbook", "source", "series", "plan", "values", "started", "host", "pid", "pid_started"})
+"""what a run says of itself when it begins"""
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,15 @@ def begin(
 
 
 def begun(path: Path) -> dict[str, Any] | None:
-    """What `begin` wrote; None in a folder that is none of a run."""
-    try:
-        found = json.loads((path / BEGUN).read_text())
-    except FileNotFoundError:
-        return None
-    return found if isinstance(found, dict) else None
+    """What `begin` wrote; None in a folder that is none of a run. Raises BrokenRun."""
+    found = read_json(path / BEGUN)
+    if found is not None and (missing := sorted(KEYS - found.keys())):
+        raise BrokenRun(path / BEGUN, f"it lacks {', '.join(missing)}")
+    return found
 
 
 def abandoned(path: Path) -> bool:
-    """Whether a run has no result and its process, on this machine, is gone."""
+    """Whether a run has no result and its process, on this machine, is gone. Raises BrokenRun."""
     if (path / result.FILE).exists():
         return False
     told = begun(path)
@@ -101,14 +102,13 @@ def abandoned(path: Path) -> bool:
 
 
 def close_abandoned(runs: Path) -> list[str]:
-    """Gives every run that was killed its result; the names of their folders."""
+    """Gives every run that was killed its result; the names of their folders. Broken ones stay so."""
     closed = []
     for path in sorted(runs.glob("*/")) if runs.is_dir() else []:
-        if abandoned(path):
-            told = begun(path)
-            assert told is not None
-            _close_killed(path, told)
-            closed.append(path.name)
+        with suppress(BrokenRun):
+            if abandoned(path) and (told := begun(path)) is not None:
+                _close_killed(path, told)
+                closed.append(path.name)
     return closed
 
 

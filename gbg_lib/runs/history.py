@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from gbg_lib.errors import MisuseError
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import ENVIRONMENT, JOURNAL, RESOLVED, begun
 
-GOING_ON = "going on"
+GOING_ON, BROKEN = "going on", "broken"
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Entry:
     name: str
     runbook: str
     status: str
-    """a result's, or `going on`"""
+    """a result's, `going on`, or `broken` where its files can't be read"""
     started: str
     seconds: float
     requests: int
@@ -97,19 +96,24 @@ def prune(runs: Path, chosen: Iterable[Entry]) -> None:
 
 
 def _entry(path: Path) -> Entry | None:
-    told = begun(path)
-    if told is None:
-        return None
-    ended = result.read(path) or {}
-    return Entry(
-        path.name,
-        told["runbook"],
-        ended.get("status", GOING_ON),
-        told["started"],
-        ended.get("seconds", 0.0),
-        sum(ended.get("requests", {}).values()),
-        str(ended.get("what", "")).partition("\n")[0],
-    )
+    try:
+        told = begun(path)
+        if told is None:
+            return None
+        ended = result.read(path) or {}
+        datetime.fromisoformat(told["started"])
+        return Entry(
+            path.name,
+            str(told["runbook"]),
+            str(ended.get("status", GOING_ON)),
+            told["started"],
+            float(ended.get("seconds", 0.0)),
+            sum(ended.get("requests", {}).values()),
+            str(ended.get("what", "")).partition("\n")[0],
+        )
+    except (result.BrokenRun, AttributeError, TypeError, ValueError) as error:
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return Entry(path.name, "", BROKEN, changed, 0.0, 0, str(error).partition("\n")[0])
 
 
 def _flat(path: Path) -> dict[str, str]:
@@ -129,5 +133,4 @@ def _flat(path: Path) -> dict[str, str]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text()) if path.exists() else {}
-    return found if isinstance(found, dict) else {}
+    return result.read_json(path) or {}

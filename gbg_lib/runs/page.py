@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
-
-import nbformat
+from typing import Any
 
 from gbg_lib import whole_files
+from gbg_lib.notebook_format import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "pages"
 """nbconvert's templates of ours"""
@@ -16,12 +17,21 @@ REST_SECONDS = 2.0
 
 
 def render(text: str, title: str) -> str:
+    notebook = nbformat.reads(text, as_version=4)
+    with _turn:
+        page, _ = _exporter().from_notebook_node(notebook, {"metadata": {"name": title}})
+    return str(page)
+
+
+_turn = threading.Lock()
+"""the exporter, whose templates are compiled once, is not for two at a time"""
+
+
+@cache
+def _exporter() -> Any:
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], template_name="runbook")
-    notebook = nbformat.reads(text, as_version=4)
-    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-    return str(page)
+    return HTMLExporter(extra_template_basedirs=[str(TEMPLATES)], template_name="runbook")
 
 
 class Page:

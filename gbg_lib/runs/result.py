@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gbg_lib import whole_files
+from gbg_lib.errors import MisuseError
 
 VERSION = 1
 FILE = "result.json"
@@ -28,7 +29,8 @@ class Result:
     run: str
     """name of the run's folder"""
     runbook: str
-    status: Literal["done", "failed", "interrupted", "killed"]
+    status: Literal["done", "explained", "failed", "interrupted", "killed"]
+    """explained: it told what it would do, and stopped before the first change"""
     exit_status: Literal[0, 1, 2, 3, 4, 5]
     """done, failed, misuse, refused by a gate, interrupted, locked"""
     error: str
@@ -54,10 +56,26 @@ class Result:
         whole_files.write_json(folder / FILE, told)
 
 
+class BrokenRun(MisuseError):
+    """A file of a run's folder can't be read: cut off, edited, or another's."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(str(file), f"it can't be read: {why}", "remove this folder, or restore the file")
+
+
 def read(folder: Path) -> dict[str, Any] | None:
-    """None where there is no result (yet)."""
+    """None where there is no result (yet). Raises BrokenRun."""
+    return read_json(folder / FILE)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file. Raises BrokenRun."""
     try:
-        found = json.loads((folder / FILE).read_text())
-    except FileNotFoundError:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return found if isinstance(found, dict) else None
+    except (OSError, ValueError) as error:
+        raise BrokenRun(path, str(error)) from error
+    if not isinstance(found, dict):
+        raise BrokenRun(path, "it holds no names and values")
+    return found

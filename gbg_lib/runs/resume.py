@@ -8,15 +8,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gbg_lib import journal
-from gbg_lib.aws import Aws, open_aws
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.parameters import Parameters
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import JOURNAL, begun
-from gbg_lib.steps import Step
+
+if TYPE_CHECKING:
+    from gbg_lib.aws import Aws
 
 BLUEPRINT = Path(__file__).resolve().parent.parent / "blueprint"
 PACKAGE = "gbg_lib."
@@ -89,15 +90,19 @@ def decide(runs: Path, series: str, source: Path, values: Mapping[str, Any], loo
     return Decision(runbook, "skip", f"everything is as {last.name} left it", comparisons)
 
 
-def look_with(open_door: Callable[[Parameters], Aws] = open_aws) -> Look:
+def look_with(open_door: Callable[[Parameters], Aws] | None = None) -> Look:
     """At AWS itself, with the class that recorded."""
+    from gbg_lib.aws import open_aws  # a run that resumes nothing needs none of it
+    from gbg_lib.steps import Step
+
+    opened = open_door or open_aws
 
     def look(step: str, parameters: Parameters) -> Mapping[str, str]:
         module, _, name = step.partition(":")
         found = getattr(importlib.import_module(module), name, None) if module.startswith(PACKAGE) else None
         if not isinstance(found, type) or not issubclass(found, Step):
             raise MisuseError("--resume", f"there is no step {step}", "run the runbook by its number instead")
-        return found(parameters, open_door(parameters)).seen()
+        return found(parameters, opened(parameters)).seen()
 
     return look
 
@@ -123,9 +128,17 @@ def _last(runs: Path, series: str, source: Path) -> Path | None:
     found = [
         (told["started"], path)
         for path in runs.glob("*/")
-        if (told := begun(path)) and told["series"] == series and told["source"] == str(source)
+        if (told := _begun(path)) and told["series"] == series and told["source"] == str(source)
     ]
     return max(found)[1] if found else None
+
+
+def _begun(path: Path) -> dict[str, Any] | None:
+    """None also where it can't be read: nobody can go on from there."""
+    try:
+        return begun(path)
+    except result.BrokenRun:
+        return None
 
 
 def _parameters(values: Mapping[str, Any]) -> Parameters:

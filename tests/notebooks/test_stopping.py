@@ -123,8 +123,11 @@ def test_a_second_signal_ends_at_once_and_the_next_run_closes_what_is_left(tmp_p
     kernel = running.wait_for_cell()
     running.process.send_signal(signal.SIGTERM)
     running.process.send_signal(signal.SIGINT)
-    running.process.communicate(timeout=PATIENCE_SECONDS)
+    stdout, _ = running.process.communicate(timeout=PATIENCE_SECONDS)
     assert running.process.returncode == INTERRUPTED
+    [line] = stdout.splitlines()
+    told = json.loads(line)
+    assert (told["status"], told["exit_status"], told["runs"]) == ("interrupted", INTERRUPTED, [])
     assert gone(kernel)
     left = running.folder
     assert not (left / "result.json").exists()

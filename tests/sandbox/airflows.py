@@ -8,14 +8,15 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.command import ROOT, clean_environment
@@ -26,6 +27,7 @@ LOCK = ROOT / "requirements" / "airflow.lock"
 DAGS = ROOT / "gbg_lib" / "scheduling" / "airflow" / "dags"
 INSTALL_SECONDS = 1200
 COMMAND_SECONDS = 300
+END_SECONDS = 60
 Task = tuple[str, int]
 """task id and map index; -1 for a task that isn't mapped"""
 
@@ -114,12 +116,7 @@ class Airflow:
             servers.append(self._start(environment, "scheduler", "--skip-serve-logs"))
             yield
         finally:
-            family = set().union(*(below(server.pid) for server in servers))
-            for server in servers:
-                server.terminate()
-            for server in servers:
-                server.wait(timeout=60)
-            assert outliving(family) == set()
+            _end(servers)
 
     def wait(self, seconds: float) -> str:
         """The run's state when it is over. Fails after so many seconds."""
@@ -160,3 +157,19 @@ class Airflow:
     def _query(self, text: str) -> list[tuple[str, int, str, int]]:
         with sqlite3.connect(f"file:{self.folder / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
             return database.execute(text).fetchall()
+
+
+def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Also their workers, and whoever does not heed. Fails when a process outlives even that."""
+    family = set().union(*(below(server.pid) for server in servers))
+    for server in servers:
+        server.terminate()
+    for server in servers:
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=END_SECONDS)
+    for process in outliving(family):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    for server in servers:
+        server.wait(timeout=END_SECONDS)
+    assert outliving(family) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -87,6 +88,28 @@ def test_misuse_is_told_with_a_way_out_and_starts_nothing(
     assert offered in try_this
     assert done.stdout == ""
     assert not command.home.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "1", "-p", "instance_cuont=3"],
+        ["run", "99"],
+        ["run"],
+        ["run", "1", "--no-such-option"],
+        ["run", "1", "--minutes", "many"],
+        ["run", "1", "-f"],
+        ["run", "--resume", "nothing"],
+    ],
+    ids=" ".join,
+)
+def test_misuse_is_one_line_of_json_where_that_is_wanted(command: Command, words: list[str]) -> None:
+    done = command(*words, "--json") if words[-1] != "-f" else command("run", "--json", *words[1:])
+    assert done.status == MISUSE
+    [line] = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["status"], told["exit_status"], told["runs"]) == ("misuse", MISUSE, [])
+    assert told["what"] in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

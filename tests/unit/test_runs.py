@@ -193,3 +193,48 @@ def test_a_run_is_found_by_its_name_and_its_end(tmp_path: Path, source: Path, wo
     else:
         with pytest.raises(MisuseError):
             history.find(tmp_path, word)
+
+
+BROKEN_BEGUN = [("run.json", content) for content in (b"", b"{", b"[1]", b"\xff\xfe", b'{"runbook": "mine"}')]
+BROKEN_RESULTS = [("result.json", content) for content in (b'{"status": "do', b"null", b'{"requests": 3}')]
+
+
+class TestBrokenFolders:
+    """A disk that was full, an editor, a copy cut off: each shows as broken, and hinders no other."""
+
+    @pytest.fixture(params=[*BROKEN_BEGUN, *BROKEN_RESULTS], ids=lambda given: f"{given[0]}-{given[1]!r}")
+    def broken(self, request: pytest.FixtureRequest, tmp_path: Path, source: Path) -> str:
+        made(tmp_path / "runs", source, {})
+        return self.made_broken(tmp_path / "runs", source, *request.param)
+
+    def made_broken(self, runs: Path, source: Path, file: str, content: bytes) -> str:
+        folder = made(runs, source, {})
+        (folder.path / file).write_bytes(content)
+        return folder.path.name
+
+    def test_they_are_listed_as_broken_and_the_others_as_they_are(self, tmp_path: Path, broken: str) -> None:
+        close_abandoned(tmp_path / "runs")
+        listed = {one.name: one.status for one in history.entries(tmp_path / "runs")}
+        assert sorted(listed.values()) == ["broken", "done"]
+        assert listed[broken] == "broken"
+
+    @pytest.mark.parametrize(("file", "content"), BROKEN_BEGUN)
+    def test_going_on_from_there_is_refused_with_the_file(
+        self, tmp_path: Path, source: Path, file: str, content: bytes
+    ) -> None:
+        name = self.made_broken(tmp_path, source, file, content)
+        with pytest.raises(MisuseError, match=r"run\.json: it can't be read"):
+            resume.series_of(tmp_path, name)
+
+    def test_they_can_be_pruned(self, tmp_path: Path, broken: str) -> None:
+        chosen = history.prunable(tmp_path / "runs", 0, 0.0, datetime.now(UTC) + timedelta(seconds=5))
+        history.prune(tmp_path / "runs", chosen)
+        assert history.entries(tmp_path / "runs") == []
+
+
+def test_half_a_line_of_a_journal_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(
+        b'{"kind": "request", "service": "s3"}\n{"kind": "req{"kind": "x"}\n\xff}\n[1]\n{"a": 1}\n{"kind"'
+    )
+    assert journal.read(path) == [{"kind": "request", "service": "s3"}]

@@ -16,14 +16,15 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from gbg_lib import outputs
 from gbg_lib.afterwards import Afterwards
-from gbg_lib.errors import LOCKED, REFUSED, GbgError
+from gbg_lib.errors import DONE, LOCKED, REFUSED, GbgError
 from gbg_lib.parameters import checked, load_file
 from gbg_lib.runner import find_runbook, run
 
 RUNBOOKS = Path(__file__).resolve().parents[3] / "runbooks"
 RUNS = Path(__file__).resolve().parents[3] / "runs"
-OF_STATUS = {REFUSED: AirflowSkipException, LOCKED: AirflowException}
-"""a shut gate skips the task, a locked pipeline leaves it to the task's retries; all else fails it at once"""
+OF_STATUS = {DONE: AirflowSkipException, REFUSED: AirflowSkipException, LOCKED: AirflowException}
+"""a shut gate skips the task, as does a run that only explained; a locked pipeline leaves it to the task's
+retries; all else fails it at once"""
 
 log = logging.getLogger(__name__)
 
