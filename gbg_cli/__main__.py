@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
+
+from gbg_cli import early
 
 COMMANDS = {
     "demo": "gbg_cli.demo",
@@ -47,4 +50,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        early.heed()
     main(prog_name="gbg")

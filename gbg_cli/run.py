@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gbg_cli import early
 from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
@@ -168,6 +169,7 @@ def reported(as_json: bool, stop: Stop) -> Iterator[list[Path]]:
         os.write(1, f"{text}\n".encode())
 
     stop.last_words = lambda: tell(INTERRUPTED, "ended at once by a second signal", say_at_once)
+    early.over()
     with heeded(stop):
         try:
             with errors_shown():

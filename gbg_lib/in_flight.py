@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 20.0
 """a run that was told to stop has not long to look"""
-GOING_ON = "_IN_PROGRESS"
 COMMANDS = {
     "BuildGoldenAMI": (
         "aws ssm get-automation-execution --automation-execution-id {}",
@@ -86,6 +85,8 @@ def in_flight(aws: Aws, deployment: str) -> list[InFlight]:
 
 
 def _stack(stacks: Stacks, name: str) -> Iterator[InFlight]:
+    from gbg_lib.stacks import GOING_ON
+
     status = stacks.status_or_none(name) or ""
     if status.endswith(GOING_ON):
         stop = f"aws cloudformation cancel-update-stack --stack-name {name}"

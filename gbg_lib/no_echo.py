@@ -24,6 +24,8 @@ _Template.add_multi_constructor("!", lambda *_: None)
 def values_in(request: Mapping[str, Any]) -> Iterator[str]:
     """Of a request that brings a template: what it gives to its NoEcho parameters, and their defaults."""
     declared = declared_in(str(request.get("TemplateBody", "")))
+    if not declared:  # other services have Parameters of another shape
+        return
     yield from (str(told["Default"]) for told in declared.values() if "Default" in told)
     for given in request.get("Parameters", []):
         if given.get("ParameterKey") in declared and "ParameterValue" in given:

@@ -22,6 +22,8 @@ from gbg_lib.secret_values import learn
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60
+GOING_ON = "_IN_PROGRESS"
+"""how the status of a stack ends that is being changed"""
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """what a stack can rest in, with every resource as some template wants it"""
@@ -78,10 +80,11 @@ class Stacks:
     def plan(
         self, stack: str, template: str, parameters: Mapping[str, str], tags: Mapping[str, str]
     ) -> StackPlan:
-        """What a change would do. Raises StackFailed for a template that CloudFormation refuses."""
-        exists = self._exists(stack)
+        """What a change would do. Raises StackFailed for a template that CloudFormation refuses, TimedOut."""
         if self.aws.explains:
-            return self._expected(stack, template, parameters, exists)
+            return self._expected(stack, template, parameters, self._exists(stack))
+        self.rest(stack)
+        exists = self._exists(stack)
         made = self._change_set(
             stack,
             ChangeSetType="UPDATE" if exists else "CREATE",
@@ -94,8 +97,9 @@ class Stacks:
     def plan_change(self, stack: str, parameters: Mapping[str, str]) -> StackPlan:
         """What other values for these parameters would do; template, tags and other parameters stay.
 
-        Raises NotThere, StackFailed.
+        Raises NotThere, StackFailed, TimedOut.
         """
+        self.rest(stack)
         there = self.parameters(stack)
         learn(*(value for name, value in parameters.items() if there.get(name) == no_echo.TELLS_NOTHING))
         kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in there if name not in parameters]
@@ -219,6 +223,24 @@ class Stacks:
                 break
         if status not in good:
             raise _failed(stack, status, failures)
+
+    def rest(self, stack: str) -> None:
+        """Wait for the end of what goes on with it: a run that was interrupted may have begun it.
+
+        Raises TimedOut.
+        """
+
+        def rests() -> bool | None:
+            status = self.status_or_none(stack) or ""
+            return True if status == "REVIEW_IN_PROGRESS" or not status.endswith(GOING_ON) else None
+
+        wait_until(
+            self.aws,
+            rests,
+            limit_seconds=STACK_MINUTES * 60,
+            what=f"stack {stack}, which is being changed",
+            try_this="its events tell what it waits for",
+        )
 
     def discard(self, plan: StackPlan) -> None:
         """Take back a plan that will not be applied."""

@@ -140,6 +140,16 @@ def test_words_that_are_no_command_or_option_are_misuse(command: Command, words:
     assert not command.home.exists()
 
 
+def test_a_signal_before_a_run_has_begun_is_told_too() -> None:
+    code = (
+        "import os, signal, sys; sys.argv = ['gbg', 'run', '1', '--json']\n"
+        "from gbg_cli import early; early.heed(); os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    told = {"status": "interrupted", "exit_status": 4, "what": "SIGTERM, before it began", "runs": []}
+    assert (done.returncode, json.loads(done.stdout)) == (4, told)
+
+
 def test_help_names_every_command(command: Command) -> None:
     done = command("--help")
     assert done.status == 0

@@ -47,6 +47,10 @@ def test_a_text_that_is_no_template_has_none(text: str) -> None:
     assert declared_in(text) == {}
 
 
+def test_parameters_of_other_services_are_let_be() -> None:
+    assert list(values_in({"DocumentName": "x", "Parameters": {"commands": ["NoEcho"]}})) == []
+
+
 class CloudFormation:
     def __init__(self) -> None:
         self.given: list[object] = []

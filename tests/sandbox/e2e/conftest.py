@@ -20,6 +20,8 @@ ORDER = (
     "test_records",
     "test_way_back",
     "test_side_by_side",
+    "test_resume",
+    "test_jobs",
     "test_teardown",
     "test_repair",
     "test_removal",
