@@ -1,4 +1,4 @@
-"""Signals that come while `gbg run` is still being loaded: nothing has begun, so there is nothing to close."""
+"""Signals that come while `gbg run` is being loaded: nothing has begun, so there is nothing to close."""
 
 from __future__ import annotations
 
