@@ -20,7 +20,7 @@ import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
-from gbg_lib import journal, no_echo
+from gbg_lib import journal, no_echo, secret_answers
 from gbg_lib.errors import (
     AccessRefused,
     AwsError,
@@ -155,6 +155,7 @@ class Aws:
         said = ""
         try:
             answer = ask()
+            learn(*secret_answers.values_in(operation, answer))
         except (ClientError, BotoCoreError) as error:
             said = str(error)
             raise translated(error, f"{service}:{operation}") from error

@@ -5,17 +5,18 @@ An IPython extension and a packer of messages, both named on the kernel's comman
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_client.session import json_packer
 
 from gbg_lib import journal
 from gbg_lib.errors import GbgError
+from gbg_lib.parameters import HIDDEN, addresses_in
 from gbg_lib.replay import tape
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.replay.offline import refuse_network
-from gbg_lib.secret_values import learn_environment, masking
+from gbg_lib.secret_values import learn, learn_environment, learn_named, masking
 
 WORDS = [f"--IPKernelApp.extra_extensions={__name__}", f"--Session.packer={__name__}.packed"]
 """for the kernel's command line"""
@@ -31,6 +32,7 @@ def load_ipython_extension(shell: Any) -> None:
     if tape.playing():
         refuse_network()
     shell.events.register("pre_run_cell", begins)
+    shell.events.register("post_run_cell", lambda _: learn_variables(shell.user_ns))
     shell.events.register("post_run_cell", ran)
 
 
@@ -38,6 +40,12 @@ def begins(_: Any) -> None:
     """Before each cell."""
     if (kept := tape.current()) is not None:
         kept.begin_cell()
+
+
+def learn_variables(variables: Mapping[str, Any]) -> None:
+    """Parameters, and what cells have set: names tell which of them are secret."""
+    learn_named(variables)
+    learn(*(word for name in HIDDEN for word in addresses_in(str(variables.get(name, "")))))
 
 
 def ran(result: Any) -> None:

@@ -192,6 +192,11 @@ class Parameters(BaseModel):
         return checked({name: namespace[name] for name in names if name in namespace}, "parameters cell")
 
 
+def addresses_in(text: str) -> list[str]:
+    """The web addresses of a parameter that is hidden: they are passwords."""
+    return [word.strip() for word in text.split(",") if "://" in word]
+
+
 def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | None = None) -> Parameters:
     """Values against the schema. Raises ParameterError: place, expected type, nearest name."""
     for name in values:
@@ -199,9 +204,7 @@ def checked(values: Mapping[str, Any], where: str, lines: Mapping[str, int] | No
             raise ParameterError(
                 _place(where, name, lines), f"there is no parameter {name!r}", _nearest(name)
             )
-    learn(
-        *(word.strip() for name in HIDDEN for word in str(values.get(name, "")).split(",") if "://" in word)
-    )
+    learn(*(word for name in HIDDEN for word in addresses_in(str(values.get(name, "")))))
     try:
         return Parameters(**values)
     except ValidationError as error:
