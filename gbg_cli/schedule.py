@@ -44,7 +44,7 @@ TAKEN = ("GBG_HOME", "GBG_CACHE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FIL
     "policies",
     multiple=True,
     metavar="ARN",
-    help="Managed policy with what the runbook may do; may be repeated (aws).",
+    help="Managed policy with what else the runbook may do; may be repeated (aws).",
 )
 @click.option("--install", is_flag=True, help="Put it in place; by default it is only printed.")
 @click.option("--remove", is_flag=True, help="Take the schedule of this name away.")

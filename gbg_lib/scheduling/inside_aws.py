@@ -13,12 +13,15 @@ from typing import Any
 from gbg_lib import blueprint
 from gbg_lib.aws import Aws
 from gbg_lib.errors import StackFailed
-from gbg_lib.scheduling import bundle
+from gbg_lib.parameters import Parameters
+from gbg_lib.scheduling import bundle, rights
 from gbg_lib.scheduling.hours import Hours
 from gbg_lib.stacks import StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
 REMOVAL_SECONDS = 1800
+JOBS = bundle.ROOT / "runbooks" / "jobs"
+DEPLOYMENT = Parameters().deployment
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,12 @@ class Job:
     """EventBridge Scheduler's"""
     zone: str = "UTC"
     policies: Sequence[str] = ()
-    """ARNs of managed policies: what the runbook may do"""
+    """ARNs of managed policies: what the runbook may do beside what a job of ours needs"""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of runbooks/jobs/, whose rights are known."""
+        return self.runbook.resolve().parent == JOBS and rights.document(self.runbook.stem) is not None
 
     @classmethod
     def at(
@@ -66,6 +74,7 @@ class JobStacks:
     def plan(self, job: Job) -> JobPlan:
         """Raises GbgError, StackFailed."""
         key, source = bundle.made(job.values, job.runbook)
+        template = blueprint.template("jobs")
         parameters = {
             "JobName": job.name,
             "Runbook": bundle.word_of(job.runbook),
@@ -75,8 +84,11 @@ class JobStacks:
             "PythonVersion": bundle.PYTHON,
             "JobPolicyArns": ",".join(job.policies),
         }
+        if job.is_ours:
+            template = rights.with_rights(template, job.runbook.stem)
+            parameters["Deployment"] = str(job.values.get("deployment", DEPLOYMENT))
         tags = {"gbg:job": job.name}
-        return JobPlan(self.stacks.plan(job.stack, blueprint.template("jobs"), parameters, tags), key, source)
+        return JobPlan(self.stacks.plan(job.stack, template, parameters, tags), key, source)
 
     def apply(self, plan: JobPlan) -> Iterator[StackEvent]:
         """Raises StackFailed, AwsError."""

@@ -94,16 +94,18 @@ class Airflow:
         assert done.returncode == status, f"{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
-    def states(self) -> dict[Task, str]:
-        return {(task, index): state for task, index, state, _ in self._rows()}
+    def states(self, dag: str) -> dict[Task, str]:
+        """Of the only run of a DAG, task by task."""
+        return {(task, index): state for task, index, state, _ in self._rows(dag)}
 
-    def tries(self) -> dict[Task, int]:
-        return {(task, index): tries for task, index, _, tries in self._rows()}
+    def tries(self, dag: str) -> dict[Task, int]:
+        return {(task, index): tries for task, index, _, tries in self._rows(dag)}
 
-    def run_state(self) -> str:
-        """Of the only run."""
-        [row] = self._query("select state, 0, '', 0 from dag_run")
-        return row[0]
+    def run_state(self, dag: str) -> str:
+        """Of its only run; empty before there is one."""
+        rows = self._query("select state, 0, '', 0 from dag_run where dag_id = ?", dag)
+        assert len(rows) <= 1, rows
+        return rows[0][0] if rows else ""
 
     @contextmanager
     def serving(self, **settings: str) -> Iterator[None]:
@@ -118,11 +120,11 @@ class Airflow:
         finally:
             _end(servers)
 
-    def wait(self, seconds: float) -> str:
-        """The run's state when it is over. Fails after so many seconds."""
+    def wait(self, dag: str, seconds: float) -> str:
+        """The state of its run when that is over. Fails after so many seconds."""
         deadline = time.monotonic() + seconds
-        while (state := self.run_state()) in ("queued", "running"):
-            assert time.monotonic() < deadline, (self.states(), self.logs())
+        while (state := self.run_state(dag)) in ("", "queued", "running"):
+            assert time.monotonic() < deadline, (self.states(dag), self.logs())
             time.sleep(0.5)
         return state
 
@@ -151,12 +153,14 @@ class Airflow:
                 stderr=out,
             )
 
-    def _rows(self) -> list[tuple[str, int, str, int]]:
-        return self._query("select task_id, map_index, state, try_number from task_instance")
+    def _rows(self, dag: str) -> list[tuple[str, int, str, int]]:
+        return self._query(
+            "select task_id, map_index, state, try_number from task_instance where dag_id = ?", dag
+        )
 
-    def _query(self, text: str) -> list[tuple[str, int, str, int]]:
+    def _query(self, text: str, *given: str) -> list[tuple[str, int, str, int]]:
         with sqlite3.connect(f"file:{self.folder / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
-            return database.execute(text).fetchall()
+            return database.execute(text, given).fetchall()
 
 
 def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 from cfnlint.api import lint
 
 from gbg_lib.blueprint import BODY_LIMIT, template
-from gbg_lib.scheduling import bundle
+from gbg_lib.scheduling import bundle, rights
 
 TEXT = template("jobs")
+JOBS = sorted((bundle.ROOT / "runbooks" / "jobs").glob("*.ipynb"))
+LOOKS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Lookup|Detect)\w*\*?")
+SHARED = {"logs:FilterLogEvents", "ssm:SendCommand"}
+"""on what is not the deployment's own: logs that are read, and Amazon's document for shells"""
 RESOURCES: dict[str, Any] = json.loads(TEXT)["Resources"]
 
 
 def test_the_template_is_one_that_cloudformation_takes() -> None:
     assert lint(TEXT) == []
     assert len(TEXT) <= BODY_LIMIT
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_each_job_has_rights_of_its_own(path: Path) -> None:
+    """What is on everything only looks, and what changes something is on this deployment alone."""
+    text = rights.with_rights(TEXT, path.stem)
+    assert lint(text) == []
+    assert len(text) <= BODY_LIMIT
+    document = rights.document(path.stem)
+    assert document is not None
+    for statement in document["Statement"]:
+        if statement["Resource"] == "*":
+            assert all(LOOKS.fullmatch(action) for action in statement["Action"]), statement
+        else:
+            told = json.dumps([statement["Resource"], statement.get("Condition", {})])
+            assert "Deployment" in told or actions_of(statement) <= SHARED, statement
+
+
+def actions_of(statement: dict[str, Any]) -> set[str]:
+    found = statement["Action"]
+    return {found} if isinstance(found, str) else set(found)
+
+
+def test_a_runbook_of_ones_own_has_the_rights_that_it_is_given() -> None:
+    assert rights.document("04_release") is None
+    assert rights.with_rights(TEXT, "04_release") == TEXT
 
 
 def test_no_right_is_on_everything() -> None:

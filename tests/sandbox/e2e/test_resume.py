@@ -39,7 +39,7 @@ GIVEN = {
 }
 HOLDS = """
 import pathlib, time
-from gbg_lib.pipeline import Pipeline
+from gbg_lib.parameters import Parameters
 from gbg_lib.steps import ReleaseRun
 print(ReleaseRun(Parameters.from_cell(globals())).hold("a test"))
 pathlib.Path({marker!r}).touch()
