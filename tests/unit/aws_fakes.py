@@ -7,6 +7,7 @@ A fake service has a method an operation. It is asked only what botocore's model
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, cast
 
 import boto3
@@ -53,12 +54,16 @@ class FakeClient:
         return call
 
     def can_paginate(self, operation: str) -> bool:
-        loader = botocore.session.get_session().get_component("data_loader")
-        names = loader.load_service_model(self._service, "paginators-1")["pagination"]
-        return operation in map(xform_name, names)
+        return operation in _paginated(self._service)
 
     def get_paginator(self, operation: str) -> FakePaginator:
         return FakePaginator(getattr(self, operation))
+
+
+@cache
+def _paginated(service: str) -> frozenset[str]:
+    loader = botocore.session.get_session().get_component("data_loader")
+    return frozenset(map(xform_name, loader.load_service_model(service, "paginators-1")["pagination"]))
 
 
 class FakePaginator:
