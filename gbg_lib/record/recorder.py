@@ -6,8 +6,8 @@ Recording a release again makes no second record: what is new is appended, and n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gbg_lib.masking import Masking
 from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
-from gbg_lib.record.format import Evidence, record_name, stamp
+from gbg_lib.record.format import Evidence, lines, read_lines, record_name, stamp
 from gbg_lib.record.gathering import MISSING, Gathering, Subject
 from gbg_lib.record.manifest import Manifest, Resource
 from gbg_lib.record.observe import Observations
@@ -190,7 +190,9 @@ class Recorder:
             max(action["lastUpdateTime"] for action in actions),
             actions,
             former_commit,
-            observed,
+            observed
+            if any(map(_before, observed))
+            else (*observed, *self._left_by(former_execution, execution.started)),
             former_execution,
         )
 
@@ -207,6 +209,31 @@ class Recorder:
             if one.status == "Succeeded" and one.started < execution.started and one.id != execution.id:
                 return one.id, one.commit
         return "", ""
+
+    def _left_by(self, former: str, started: datetime) -> tuple[Evidence, ...]:
+        """The fleet before, where nobody watched: as the former release's record saw it after that one.
+
+        Not where that was recorded when this one had begun already.
+        """
+        told = asked("record", {"left by": former}, lambda: self._after(former))
+        seen = read_lines(told, f"the record of release {former[:8]}")
+        return tuple(one for one in seen if one.at is not None and one.at <= started)
+
+    def _after(self, former: str) -> bytes:
+        path = self.store.find(former)
+        if path is None:
+            return b""
+        archive = open_archive(path)
+        seen = [one for one in archive.of("group", "target.health") if one.data.get("moment") == "after"]
+        return lines(
+            replace(
+                one,
+                id=one.id.replace(":after", ":before", 1),
+                source=f"record {archive.name}",
+                data={**one.data, "moment": "before"},
+            )
+            for one in seen
+        )
 
     def _gathered(
         self, subject: Subject, names: tuple[str, ...], archive: Archive | None = None
@@ -312,6 +339,10 @@ def _dependencies(subject: Subject, found: Gathering) -> list[Resource]:
         digest = {"gbgPackages": fingerprint} if fingerprint else {}
         needed.append(Resource(one.id, digest, uri=f"urn:aws:ec2:{region}:image/{image}"))
     return needed
+
+
+def _before(one: Evidence) -> bool:
+    return one.data.get("moment") == "before"
 
 
 def _settled(subject: Subject) -> bool:

@@ -33,7 +33,7 @@ T = TypeVar("T")
 VARIABLE, MODE, REPLAY = "GBG_REPLIES", "GBG_MODE", "replay"
 FILE = "replies.jsonl"
 VERSION = 1
-MOST_BYTES = 1_000_000_000
+MOST_BYTES = 200_000_000
 """of a tape, unpacked"""
 CLOCKS = frozenset({"now", "tick"})
 """doors whose readings are given back where they fit, and missed by nobody"""

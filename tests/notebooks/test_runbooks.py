@@ -10,7 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gbg_lib.parameters import Parameters
+from gbg_lib.record.store import Store, records
+from gbg_lib.replay.again import replay
 from gbg_lib.runner import run
+from gbg_lib.steps import BaseStack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNBOOKS = sorted((ROOT / "runbooks").glob("[0-9]*.ipynb"))
@@ -82,6 +86,20 @@ def test_the_newest_record_is_read_without_a_sandbox(
     told = shown(run(replay, {"record": "newest"}, tmp_path).notebook)
     assert "the release is over: Succeeded" in told
     assert "Nothing failed." in told
+
+
+def test_a_record_is_read_by_its_address_on_a_machine_that_has_none(
+    sandbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = Store(records(), "gbg").names()[-1]
+    address = f"s3://{BaseStack(Parameters()).base['RecordsBucketName']}/gbg/{name}"
+    monkeypatch.setenv("GBG_RECORDS", str(tmp_path / "none"))
+    [runbook] = [path for path in RUNBOOKS if path.stem.startswith("06")]
+    done = run(runbook, {"record": address}, tmp_path / "runs")
+    assert name in shown(done.notebook)
+    assert "every file is as it was written" in shown(done.notebook)
+    monkeypatch.setenv("GBG_HOME", str(tmp_path / "nowhere"))
+    assert replay(done.folder, tmp_path / "again").ended == "done"
 
 
 def test_plain_papermill_runs_a_runbook_too(sandbox: Path, tmp_path: Path) -> None:

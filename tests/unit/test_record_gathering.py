@@ -121,6 +121,7 @@ def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:
     ask(subject(connected({}, **{service: Lost() for service in SERVICES})), found)
     lost = {one.data["what"]: one.data["why"] for one in found.of("missing")}
     assert set(SOURCES) - set(lost) == {"function logs", "bake log"}
+    assert "nobody watched" in lost.pop("fleet before")
     assert set(lost.values()) == {"it is gone"}
 
 

@@ -15,6 +15,10 @@ def groups(subject: Subject, found: Gathering) -> None:
     """As they are now, and as whoever watched saw them; with policies, hooks and scheduled actions."""
     for one in subject.observed:
         found.evidence[one.id] = one
+    if not any(one.data.get("moment") == "before" for one in subject.observed):
+        found.miss(
+            "fleet before", "nobody watched it, and the release before has no record here", "gbg record"
+        )
     names = snapshot(subject.aws, subject.deployment, found, "after", clock.now())
     if not names:
         return

@@ -23,6 +23,11 @@ WHOLE = (
 """of the load balancer: metric, statistic"""
 HOSTS = (("HealthyHostCount", "Minimum"), ("UnHealthyHostCount", "Maximum"))
 """of the target group"""
+BY_COLOUR = (
+    "CloudWatch counts by target group and zone, and blue and green are in one group; "
+    "an access log would name machines, and the load balancer keeps none"
+)
+"""https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html"""
 AROUND = timedelta(minutes=2)
 """before and after the switch that is looked at by the second"""
 MOST_FINE = timedelta(minutes=30)
@@ -46,6 +51,7 @@ def counts(subject: Subject, found: Gathering) -> None:
     begin, end = switch(found)
     if begin is None or end is None:
         return
+    found.miss("traffic by colour", BY_COLOUR, "cloudwatch:get_metric_data")
     begin, end = begin - AROUND, min(end + AROUND, begin + MOST_FINE, clock.now())
     if clock.now() - begin < FINE_AGE:
         _series(subject, found, begin, end, 1)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gbg_lib.aws import Aws
 from gbg_lib.record import failure
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket, parse_address
 from gbg_lib.record.recorder import Recorded, Recorder
 from gbg_lib.record.store import Store
 from gbg_lib.record.verify import verify, verify_all
+from gbg_lib.steps import ReleaseRun
 from tests.sandbox.e2e.world import Deployment
 
 SECRET = "a-secret-that-nobody-may-read"
@@ -98,6 +101,65 @@ def test_recording_again_writes_nothing_twice(recorder: Recorder, recorded: list
     assert {one.action for one in again} <= {"nothing", "added"}
     assert {path: path.read_bytes() for path in before} == before
     assert verify_all(recorder.store.folders(), recorder.store.entries()[-1].link)[1] == []
+
+
+class LateTrail:
+    """The deployment's own session, whose CloudTrail tells nothing before `arrived`."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.arrived = False
+
+    def client(self, service: str, **more: Any) -> Any:
+        return self if service == "cloudtrail" and not self.arrived else self._session.client(service, **more)
+
+    def can_paginate(self, operation: str) -> bool:
+        return False
+
+    def lookup_events(self, **_: Any) -> dict[str, Any]:
+        return {"Events": []}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def test_evidence_that_comes_late_is_added_behind_what_was_written(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    session = LateTrail(deployment.aws.session)
+
+    def recorder() -> Recorder:
+        aws = Aws(session, poll_seconds=0.25, endpoint_url=deployment.aws.endpoint_url)
+        made = Recorder(ReleaseRun(deployment.run.parameters, aws), tmp_path)
+        made.bucket.name = ""  # the others' chain is not this one
+        return made
+
+    execution = deployment.releases[0].execution_id
+    first = recorder().record(execution)
+    assert first.action == "written" and not open_archive(first.path).of("api.call")
+    before = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()}
+    session.arrived = True
+    again = recorder()
+    added = again.record(execution)
+    assert (added.action, added.reason) == ("added", "late evidence")
+    archive = open_archive(added.path)
+    assert archive.of("api.call")
+    assert archive.manifests[1].former == archive.manifests[0].link(
+        "manifest.json", archive.read("manifest.json")
+    )
+    assert {path: path.read_bytes() for path in before} == before
+    assert verify_all(again.store.folders(), again.store.entries()[-1].link)[1] == []
+
+
+def test_a_fleet_that_nobody_watched_is_taken_from_the_release_before(
+    deployment: Deployment, recorder: Recorder, recorded: list[Recorded]
+) -> None:
+    """Or it is said that nobody knows it."""
+    for one in recorded:
+        archive = open_archive(one.path)
+        before = [seen for seen in archive.of("group") if seen.data["moment"] == "before"]
+        lost = {seen.data["what"] for seen in archive.of("missing")}
+        assert bool(before) != ("fleet before" in lost)
 
 
 def test_the_bucket_holds_the_same_and_another_machine_goes_on_with_the_chain(
