@@ -61,6 +61,10 @@ class Sandbox:
         self._environment = {**os.environ, "GBG_HOME": str(folder / "home"), "GBG_RUNS": str(folder / "runs")}
         self._home = Home(folder / "home")
 
+    @property
+    def home(self) -> str:
+        return str(self._home.folder)
+
     def gbg(self, *words: str) -> str:
         """The command's output. Raises CalledProcessError."""
         done = subprocess.run(

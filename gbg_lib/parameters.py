@@ -59,7 +59,7 @@ class Parameters(BaseModel):
     )
     region: str = _parameter("us-east-1", "AWS Region", EVERY, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     profile: str = _parameter("", "AWS profile; empty takes the default (the sandbox has its own)", EVERY)
-    explain: bool = _parameter(False, "show what would be done, and do nothing", CHANGING)
+    explain: bool = _parameter(False, "show what would be done, and do nothing", [*CHANGING, REPLAY])
     acknowledged: bool = _parameter(
         False, "on AWS: the plan was read and is wanted; without it nothing is changed there", CHANGING
     )

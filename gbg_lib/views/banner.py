@@ -41,8 +41,10 @@ def banner(step: Step, runbook: str) -> Shown:
     return note(colour, lines, label="on AWS" if on_aws else "on the sandbox")
 
 
-def replay_banner(read: Read) -> Shown:
+def replay_banner(read: Read, *, explain: bool = False) -> Shown:
     """The same for a runbook that reads a record: where it was written, and that no cloud is asked."""
+    if explain:
+        go_on_explaining()
     manifest = read.archive.manifest
     gathered = next(iter(read.archive.of("gathering")), None)
     written: Mapping[str, object] = gathered.data.get("parameters", {}) if gathered else {}

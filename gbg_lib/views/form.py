@@ -20,6 +20,8 @@ from gbg_lib.views.late import ipywidgets
 from gbg_lib.views.shown import RED, WIDGET, commands
 from gbg_lib.views.tables import parameters_table
 
+WRONG = f"border-left:.3em solid {RED};padding-left:.4em"
+"""a bar and a sign: the words keep the page's own colour, which can be read on it"""
 NAME_WIDTH, VALUE_WIDTH = "14em", "22em"
 
 
@@ -47,7 +49,9 @@ class Form:
             said = ""
         except GbgError as error:
             said = error.what
-        self.told[name].value = f"<span role='alert' style='color:{RED}'>{html.escape(said)}</span>"
+        self.told[name].value = (
+            f"<span role='alert' style='{WRONG}'>✗ {html.escape(said)}</span>" if said else ""
+        )
         self._equivalent.value = self._equivalents_markup()
 
     @property

@@ -35,7 +35,7 @@ class Question:
         return right
 
     def _widget(self) -> Any:
-        buttons = ipywidgets.ToggleButtons(options=list(self.choices), value=None, description="")
+        buttons = ipywidgets.ToggleButtons(options=list(self.choices), value=None, description="Your answer")
         buttons.style.button_width = "auto"
         buttons.observe(lambda change: self.choose(change["new"]), names="value")
         asked = ipywidgets.HTML(f"<strong>{html.escape(self.text)}</strong>")

@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from gbg_lib.errors import Explained
 from gbg_lib.record.reading import Read
 from gbg_lib.record.words import plain
+from gbg_lib.views.explain import explaining
 from gbg_lib.views.record_chart import record_chart
 from gbg_lib.views.record_tables import (
     FailureView,
@@ -59,7 +61,9 @@ def sections(read: Read) -> list[tuple[str, Table | FailureView]]:
 
 
 def export(read: Read) -> Table:
-    """Writes both pages, beside the records."""
+    """Writes both pages, beside the records. Raises Explained where a notebook only explains."""
+    if explaining():
+        raise Explained("explain", f"nothing was written; it would be two pages in {read.pages.name}", "")
     made = [{"page": path.name, "in": path.parent.name} for path in write_pages(read, read.pages)]
     return table(made, ["page", "in"], "Beside the records:")
 

@@ -10,12 +10,12 @@ from typing import Any
 
 
 @contextmanager
-def serving(answers: Mapping[str, str]) -> Iterator[str]:
-    """The site's address; a path that isn't in `answers` is 503."""
+def serving(answers: Mapping[str, str], otherwise: int = 503) -> Iterator[str]:
+    """The site's address; a path that isn't in `answers` has the status `otherwise`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path in answers else 503)
+            self.send_response(200 if self.path in answers else otherwise)
             self.end_headers()
             self.wfile.write(answers.get(self.path, "nobody serves").encode())
 

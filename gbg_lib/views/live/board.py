@@ -77,7 +77,7 @@ def whole(seconds: float) -> str:
 
 def words(row: Row) -> str:
     """A row in a line, as both twins have it."""
-    return "  ".join(filter(None, [f"{SIGNS[row.mark]} {row.name}", row.status or row.mark, row.told]))
+    return " · ".join(filter(None, [f"{SIGNS[row.mark]} {row.name}", row.status or row.mark, row.told]))
 
 
 def _text(rows: Sequence[Row], depth: int) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gbg_lib.views.live.board import Mark
+from gbg_lib.views.table import duration
+from gbg_lib.watch.pieces import Piece
+from gbg_lib.watch.traffic import Visit
 
 MARKS: Mapping[str, Mark] = {
     "": "waiting",
@@ -27,3 +30,12 @@ MARKS: Mapping[str, Mark] = {
 
 def mark(status: str) -> Mark:
     return MARKS.get(status, "failed")
+
+
+def done(pieces: Sequence[Piece]) -> str:
+    """`3 of 18 done`."""
+    return f"{sum(mark(one.status) == 'done' for one in pieces)} of {len(pieces)} done"
+
+
+def visited(visits: Sequence[Visit]) -> str:
+    return f"{duration(max((one.at for one in visits), default=0.0))} of visits"

@@ -14,7 +14,7 @@ from gbg_lib.replay.clock import monotonic
 from gbg_lib.typical import STAGES, Usual, former_releases, of_stages
 from gbg_lib.views.live.board import SIGNS, Board, Mark, Row, Section, so_far, whole
 from gbg_lib.views.live.following import following
-from gbg_lib.views.live.marks import mark
+from gbg_lib.views.live.marks import done, mark, visited
 from gbg_lib.views.live.release_picture import drawing
 from gbg_lib.views.live.screen import Screen
 from gbg_lib.views.table import duration
@@ -82,15 +82,17 @@ def board(state: ReleaseState) -> Board:
     found = [
         Section("Stages", tuple(_stage(state, name, action) for name, action in state.stages)),
         Section(
-            "Bake, step by step", tuple(map(_piece, state.bake)), _printed(state, BAKE, state.bake_lines)
+            f"Bake, step by step: {done(state.bake)}",
+            tuple(map(_piece, state.bake)),
+            _printed(state, BAKE, state.bake_lines),
         ),
         Section(
-            "Build, phase by phase",
+            f"Build, phase by phase: {done(state.build)}",
             tuple(map(_piece, state.build)),
             _printed(state, BUILD, state.build_lines),
         ),
         Section("Machines and their lifecycle events", tuple(_machine(state, one) for one in state.machines)),
-        Section("Who answered visitors", _traffic(state.visits)),
+        Section(f"Who answered visitors: {visited(state.visits)}", _traffic(state.visits)),
         Section("Not seen", tuple(Row("waiting", what, why) for what, why in sorted(state.missed.items()))),
     ]
     return Board(state.title, tuple(section for section in found if section.rows or section.lines))
@@ -102,7 +104,7 @@ def _stage(state: ReleaseState, name: str, action: Action | None) -> Row:
         return Row("waiting", name, told=f"usually {duration(usual.seconds)}" if usual else "")
     going_on = action.status == "InProgress"
     took = so_far(action.seconds, usual, over=not going_on, source=False)
-    return Row(mark(action.status), name, action.status, "  ".join(filter(None, [took, _told(action)])))
+    return Row(mark(action.status), name, action.status, " · ".join(filter(None, [took, _told(action)])))
 
 
 def _told(action: Action) -> str:

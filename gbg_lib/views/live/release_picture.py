@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gbg_lib.views.live import svg
 from gbg_lib.views.live.board import SIGNS, Mark, whole
-from gbg_lib.views.live.marks import mark
+from gbg_lib.views.live.marks import done, mark, visited
 from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.table import duration
 from gbg_lib.watch.traffic import COLOURS, Visit, counts
@@ -68,9 +68,8 @@ def _pieces(state: ReleaseState, y: float) -> tuple[list[str], float]:
         if not pieces:
             continue
         current = next((one for one in pieces if mark(one.status) not in ("done", "waiting")), None)
-        done = sum(mark(one.status) == "done" for one in pieces)
         parts.append(svg.text(LEFT, y + high + 12, title, bold=True))
-        parts.append(svg.text(LEFT + 50, y + high + 12, f"{done} of {len(pieces)} done"))
+        parts.append(svg.text(LEFT + 50, y + high + 12, done(pieces)))
         for number, one in enumerate(pieces):
             parts.append(svg.cell(LABEL + number * (CELL + 4), y + high, CELL, mark(one.status), one.name))
         if current is not None:
@@ -112,7 +111,7 @@ def _traffic(state: ReleaseState, y: float) -> tuple[list[str], float]:
         parts.append(svg.text(LEFT + 64, at + 12.5, f"{told[who]} visits", size=11.5))
         parts.append(_lane(state.visits, who, at, ground, last))
     end = y + 20 + len(COLOURS) * LINE
-    parts.append(svg.text(svg.WIDTH - 16 - 90, end + 6, f"{duration(last)} of visits", size=11))
+    parts.append(svg.text(svg.WIDTH - 16 - 90, end + 6, visited(state.visits), size=11))
     return parts, 20 + len(COLOURS) * LINE + 12
 
 

@@ -63,8 +63,9 @@ class Screen:
 
     def _put(self, picture: Picture, words: Words) -> None:
         if self._handles is None:
-            first = notebook.display(picture, display_id=True)
-            self._handles = first, notebook.display(words, display_id=True)
+            self._handles = notebook.DisplayHandle(), notebook.DisplayHandle()
+            self._handles[0].display(picture)
+            self._handles[1].display(words)
         else:
             self._handles[0].update(picture)
             self._handles[1].update(words)

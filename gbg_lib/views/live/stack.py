@@ -92,7 +92,8 @@ def board(state: StackState) -> Board:
     for name, members in state.groups.items():
         done = sum(one.mark == "done" for one in members)
         below = tuple(
-            Row(one.mark, one.name, one.status, f"{one.type}  {one.reason}".strip()) for one in members
+            Row(one.mark, one.name, one.status, " · ".join(filter(None, [one.type, one.reason])))
+            for one in members
         )
         rows.append(Row(whole_mark(members), name, told=f"{done} of {len(members)}", rows=below))
     return Board(state.title, (Section("Resources", tuple(rows)),))

@@ -1,0 +1,422 @@
+"""Live views: twins with the same figures, at most so many requests, a clean end on an interrupt."""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from gbg_lib.deployments import LifecycleEvent, Target
+from gbg_lib.errors import NotThere, StackFailed
+from gbg_lib.pipeline import Action
+from gbg_lib.stacks import StackEvent
+from gbg_lib.typical import Usual, of_stages, shipped
+from gbg_lib.views.live.board import Board, Row, Section
+from gbg_lib.views.live.following import INTERRUPTED, STOPPED, following
+from gbg_lib.views.live.marks import mark
+from gbg_lib.views.live.release import ReleaseState, ReleaseView
+from gbg_lib.views.live.release import board as release_board
+from gbg_lib.views.live.release_picture import drawing as release_drawing
+from gbg_lib.views.live.stack import StackView, show_stack, stack_state
+from gbg_lib.views.live.stack import board as stack_board
+from gbg_lib.views.live.stack import drawing as stack_drawing
+from gbg_lib.views.live.svg import FILLS, SIDES
+from gbg_lib.watch.budget import REQUESTS_A_SECOND, Budget
+from gbg_lib.watch.pieces import LAST_LINES, Piece, shown
+from gbg_lib.watch.release import Inside
+from gbg_lib.watch.traffic import Traffic, Visit, counts
+from tests.unit.aws_fakes import connected
+from tests.unit.release_fakes import BEGIN, at
+from tests.unit.site import serving
+
+FIGURE = re.compile(r"\d+(?:\.\d+)?")
+DEPLOYMENT = "d-GREEN0001"
+BEHIND = "be410318-e912-4b51-b80e-9c8a0af50dca"
+
+
+def visible(markup: str) -> str:
+    """What a page or picture says, without its tags."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", markup))
+
+
+def said(svg: str) -> str:
+    root = ElementTree.fromstring(svg)
+    return " ".join(one.text or "" for one in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def action(stage: str, begin: float, end: float, status: str = "Succeeded", behind: str = BEHIND) -> Action:
+    return Action(f"{stage}-1", stage, stage, status, at(begin), at(end), behind)
+
+
+def event(name: str, kind: str, status: str, reason: str = "") -> StackEvent:
+    return StackEvent(f"{name}-{status}", BEGIN, name, kind, status, reason)
+
+
+STACK = [
+    event("gbg-base", "AWS::CloudFormation::Stack", "CREATE_IN_PROGRESS"),
+    event("Vpc", "AWS::EC2::VPC", "CREATE_COMPLETE", "ignored"),
+    event("Role", "AWS::IAM::Role", "CREATE_FAILED", "denied"),
+]
+PLANNED = {"Vpc": "AWS::EC2::VPC", "SubnetA": "AWS::EC2::Subnet", "Role": "AWS::IAM::Role"}
+GREEN = Target(
+    "i-0123456789abcdef0",
+    "Green",
+    "InProgress",
+    (
+        LifecycleEvent("BeforeInstall", "Succeeded", at(60), at(62)),
+        LifecycleEvent("Install", "InProgress", at(62), None),
+    ),
+)
+STATE = ReleaseState(
+    actions=(action("Source", 0, 1.24), action("BuildGoldenAMI", 2, 65), action("Deploy", 66, 90)),
+    bake=(Piece("launchBuilder", "Success", 3.2), Piece("updateSystem", "Failed", 41.0)),
+    bake_lines=("Installing : kernel-6.1",),
+    build=(Piece("BUILD", "SUCCEEDED", 12.5),),
+    machines=(GREEN,),
+    health={GREEN.instance: "initial"},
+    visits=(Visit(0.0, "blue"), Visit(4.5, "blue"), Visit(9.0, "green")),
+    usual=of_stages("aws", []),
+    over=True,
+)
+
+
+class TestTwins:
+    @pytest.mark.parametrize(
+        "board",
+        [
+            release_board(STATE),
+            stack_board(
+                stack_state(
+                    {one.logical_id: one for one in STACK}, PLANNED, 12.0, shipped("aws", "create base")
+                )
+            ),
+        ],
+        ids=["release", "stack"],
+    )
+    def test_text_and_page_hold_the_same_figures_and_words(self, board: Board) -> None:
+        assert visible(board.markup).split() == board.text.replace("|", " ").split()
+        assert FIGURE.findall(visible(board.markup)) == FIGURE.findall(board.text)
+
+    def test_a_picture_says_no_figure_that_the_words_lack(self) -> None:
+        picture, words = release_drawing(STATE), release_board(STATE).text
+        for figure in FIGURE.findall(said(picture.svg)):
+            assert figure in FIGURE.findall(words), figure
+        assert "2 visits" in said(picture.svg) and "2 visits" in words
+        assert "1 visits" in said(picture.svg) and "9.0 s of visits" in said(picture.svg)
+
+    def test_a_picture_names_itself_as_its_words_do(self) -> None:
+        picture = stack_drawing(stack_state({one.logical_id: one for one in STACK}, PLANNED))
+        root = ElementTree.fromstring(picture.svg)
+        assert root.get("role") == "img" and root.get("aria-label") == repr(picture)
+        assert repr(picture).startswith("gbg-base CREATE_IN_PROGRESS: 1 of 3 resources done")
+
+    def test_what_an_output_says_is_text(self) -> None:
+        nasty = Board("<b>", (Section("x", (Row("done", "<script>", told="&"),), ("<i>",)),))
+        assert "<script>" not in nasty.markup and "<i>" not in nasty.markup and "<b>" not in nasty.markup
+
+
+class TestStack:
+    def test_what_is_to_come_is_there_from_the_beginning(self) -> None:
+        text = stack_board(stack_state({STACK[0].logical_id: STACK[0]}, PLANNED)).text
+        assert "0 of 3 resources done" in text and "○ SubnetA · waiting" in text
+
+    def test_a_failure_tells_its_reason_and_marks_its_branch(self) -> None:
+        text = stack_board(stack_state({one.logical_id: one for one in STACK}, PLANNED)).text
+        assert "✗ IAM · failed · 0 of 1" in text and "AWS::IAM::Role · denied" in text
+        assert "ignored" not in text and "▶ EC2 · going on · 1 of 2" in text
+
+    def test_it_does_not_depend_on_the_order_of_events(self) -> None:
+        one = stack_state({each.logical_id: each for each in STACK}, {})
+        other = stack_state({each.logical_id: each for each in reversed(STACK)}, {})
+        assert one == other
+
+    def test_nothing_to_do_is_said(self, capsys: pytest.CaptureFixture[str]) -> None:
+        show_stack(iter([]))
+        assert "Nothing to do: the stack is as planned." in capsys.readouterr().out
+
+
+class TestRelease:
+    def test_the_bad_stage_and_what_it_printed_last_are_told(self) -> None:
+        failed = ReleaseState(
+            actions=(action("BuildGoldenAMI", 0, 9, "Failed"),), bake=STATE.bake, bake_lines=STATE.bake_lines
+        )
+        assert "BuildGoldenAMI Failed" in failed.title
+        assert "| Installing : kernel-6.1" in release_board(failed).text
+        assert "| Installing" not in release_board(STATE).text, "it went well: the record keeps it"
+
+    def test_usual_beside_elapsed_time_says_whose_it_is(self) -> None:
+        assert "usually 32 min 40 s (as shipped, not measured)" in STATE.title
+        former = [[action("Build", 0, 10)], [action("Build", 0, 30)]]
+        assert of_stages("sandbox", former)["Build"] == Usual(20.0, "the 2 releases before")
+
+    @pytest.mark.parametrize("status", ["Failed", "TimedOut", "FAULT", "something new"])
+    def test_an_unknown_status_is_never_good(self, status: str) -> None:
+        assert mark(status) == "failed"
+
+
+class Interruptible:
+    """News that end as a person's interrupt does; knows whether it was let go."""
+
+    def __init__(self, *news: Any, ends: BaseException) -> None:
+        self.news, self.ends, self.closed = news, ends, False
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self.news
+            raise self.ends
+        finally:
+            self.closed = True
+
+
+class TestTheEnd:
+    def follow(self, ends: BaseException) -> tuple[StackView, Interruptible]:
+        view, news = StackView(None, None, time.monotonic), Interruptible(*STACK, ends=ends)
+        with pytest.raises(type(ends)):
+            following(news, view.hear, view.draw, connected())
+        return view, news
+
+    def test_an_interrupt_leaves_the_last_state_and_nothing_that_goes_on(self) -> None:
+        threads = threading.active_count()
+        view, news = self.follow(KeyboardInterrupt())
+        assert view.screen.shown is not None and view.screen.shown.title.endswith(INTERRUPTED)
+        assert news.closed and threading.active_count() == threads
+
+    def test_an_interrupt_in_a_pause_lets_go_of_what_the_news_hold(self) -> None:
+        let_go = []
+
+        def news() -> Iterator[StackEvent]:
+            try:
+                yield from STACK
+            finally:
+                let_go.append(True)
+
+        view = StackView(None, None, time.monotonic)
+
+        def hear(one: StackEvent) -> None:
+            view.hear(one)
+            if one is STACK[1]:
+                raise KeyboardInterrupt
+
+        aws = connected()
+        with pytest.raises(KeyboardInterrupt):
+            following(news(), hear, view.draw, aws)
+        assert let_go == [True]
+        aws.pause()  # nobody watches any more
+        assert view.screen.draws == 3
+
+    def test_an_error_is_the_callers_and_the_last_state_stays(self) -> None:
+        view, _ = self.follow(StackFailed("stack", "denied", "mend it"))
+        assert view.screen.shown is not None and view.screen.shown.title.endswith(STOPPED)
+
+    def test_nothing_is_shown_of_what_never_began(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(NotThere):
+            show_stack(Interruptible(ends=NotThere("x", "y", "z")))
+        assert capsys.readouterr().out == ""
+
+
+class TestPause:
+    def test_who_watches_is_asked_in_each_pause_of_its_own_thread(self) -> None:
+        aws, looks = connected(), []
+        with aws.watched(lambda: looks.append(threading.get_ident())):
+            aws.pause()
+            other = threading.Thread(target=aws.pause)
+            other.start()
+            other.join()
+        aws.pause()
+        assert looks == [threading.get_ident()]
+
+    def test_looks_are_so_far_apart_whatever_they_take(self) -> None:
+        aws = connected()
+        aws.poll_seconds = 0.2
+        with aws.watched(lambda: time.sleep(0.15)):
+            began = time.monotonic()
+            for _ in range(3):
+                aws.pause()
+        assert 0.55 <= time.monotonic() - began < 0.9 + 0.5
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeServices:
+    """A release from inside, whatever is asked; counts by the clock's second."""
+
+    def __init__(self, clock: Clock, machines: int = 60) -> None:
+        self.clock, self.asked = clock, []
+        self.machines = [f"i-{number:017x}" for number in range(machines)]
+
+    asked: list[float]
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+
+        def answer(**given: Any) -> dict[str, Any]:
+            self.asked.append(self.clock.now)
+            return dict(ANSWERS[operation](self, given))
+
+        return answer
+
+
+ANSWERS: dict[str, Any] = {
+    "get_automation_execution": lambda fake, given: {
+        "AutomationExecution": {
+            "StepExecutions": [
+                {"StepName": "updateSystem", "StepStatus": "InProgress", "ExecutionStartTime": BEGIN}
+            ]
+        }
+    },
+    "filter_log_events": lambda fake, given: {
+        "events": [
+            {
+                "eventId": str(fake.clock.now),
+                "timestamp": 1,
+                "logStreamName": "s",
+                "message": "\x1b[1mhello\n",
+            }
+        ]
+    },
+    "batch_get_builds": lambda fake, given: {
+        "builds": [{"phases": [], "logs": {"groupName": "/gbg/build", "streamName": "s"}}]
+    },
+    "list_deployment_targets": lambda fake, given: {"targetIds": fake.machines},
+    "batch_get_deployment_targets": lambda fake, given: {
+        "deploymentTargets": [
+            {"instanceTarget": {"targetId": one, "instanceLabel": "GREEN", "status": "InProgress"}}
+            for one in given["targetIds"]
+        ]
+    },
+    "describe_target_health": lambda fake, given: {
+        "TargetHealthDescriptions": [
+            {"Target": {"Id": one}, "TargetHealth": {"State": "healthy"}} for one in fake.machines
+        ]
+    },
+}
+
+
+class TestInside:
+    def inside(self, clock: Clock) -> tuple[Inside, FakeServices]:
+        fake = FakeServices(clock)
+        aws = connected(ssm=fake, logs=fake, codebuild=fake, codedeploy=fake, elbv2=fake)
+        base = {"SiteUrl": "", "BakeLogGroupName": "/gbg/bake", "TargetGroupArn": "arn"}
+        return Inside(aws, base, Budget(clock=clock)), fake
+
+    def test_never_more_requests_a_second_than_all_views_may_make(self) -> None:
+        """Sixty machines, looked at every 50 ms: in no second more than five requests."""
+        clock = Clock()
+        inside, fake = self.inside(clock)
+        actions = [action(stage, 0, 1, "InProgress") for stage in ("BuildGoldenAMI", "Build", "Deploy")]
+        for _ in range(400):
+            inside.look(actions)
+            clock.now += 0.05
+        for first in fake.asked:
+            assert sum(first <= one < first + 1 for one in fake.asked) <= REQUESTS_A_SECOND
+        assert len(fake.asked) > 15 * REQUESTS_A_SECOND, "and they are used"
+
+    def test_the_running_stage_is_asked_for_each_time(self) -> None:
+        clock = Clock()
+        inside, _ = self.inside(clock)
+        bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
+        for _ in range(8):
+            before = inside.aws.requests["ssm"]
+            inside.look(bake)
+            assert inside.aws.requests["ssm"] == before + 1
+            clock.now += 0.25
+        assert inside.bake[0].name == "updateSystem" and inside.bake_lines == ("hello",) * 2
+
+    def test_the_end_is_whole_whoever_looked_when(self) -> None:
+        clock = Clock()
+        inside, fake = self.inside(clock)
+        over = [action(stage, 0, 1) for stage in ("BuildGoldenAMI", "Build", "Deploy")]
+
+        def sleep(seconds: float) -> None:
+            clock.now += seconds
+
+        inside.finish(over, sleep)
+        assert len(inside.targets) == 60 and len(inside.health) == 60 and inside.bake and inside.bake_lines
+        asked = len(fake.asked)
+        inside.finish(over, sleep)
+        assert len(fake.asked) == asked, "once is enough"
+
+    def test_what_cannot_be_seen_is_told_and_stops_nothing(self) -> None:
+        class Refusing:
+            def get_automation_execution(self, **given: Any) -> dict[str, Any]:
+                from tests.unit.aws_fakes import refusal
+
+                raise refusal("AccessDenied", "not you")
+
+        inside = Inside(connected(ssm=Refusing(), logs=FakeServices(Clock())), {"BakeLogGroupName": "/b"})
+        inside.look([action("BuildGoldenAMI", 0, 1, "InProgress")])
+        assert inside.missed == {"bake": "not you"}
+        seen = release_board(ReleaseState(missed=inside.missed)).text
+        assert "Not seen" in seen and "bake · not you" in seen
+
+    def test_secrets_and_control_characters_are_not_shown(self) -> None:
+        lines = shown(
+            ["[Container] 2026/11/28 14:15:17.450830 Phase complete", "\x1b[31mred\x07", "", *"abcd"]
+        )
+        assert lines == ("Phase complete", "red", "a", "b", "c", "d") and len(lines) == LAST_LINES
+
+
+class TestVisits:
+    def test_an_answer_tells_blue_from_green_and_no_answer_is_nobodys(self) -> None:
+        with serving({"/health": f'{{"deployment": "{DEPLOYMENT}"}}'}) as url:
+            traffic = Traffic(url)
+            for green in ("", "d-OTHER0001", DEPLOYMENT):
+                traffic.visit(green)
+        assert counts(traffic.visits) == {"blue": 2, "green": 1, "nobody": 0}
+        traffic.visit(DEPLOYMENT)
+        assert counts(traffic.visits)["nobody"] == 1
+
+    def test_a_first_fleets_page_without_facts_is_blues(self) -> None:
+        with serving({"/": "base page"}, otherwise=404) as url:
+            traffic = Traffic(url)
+            traffic.visit(DEPLOYMENT)
+        assert counts(traffic.visits)["blue"] == 1
+
+    def test_a_site_that_can_not_be_reached_is_left_alone_for_a_while(self) -> None:
+        clock = Clock()
+        traffic = Traffic("http://127.0.0.1:9/", clock)
+        for _ in range(20):
+            traffic.visit("")
+            clock.now += 1
+        assert len(traffic.visits) == 2
+
+
+def luminance(colour: str) -> float:
+    """https://www.w3.org/TR/WCAG21/#dfn-relative-luminance"""
+    parts = [int(colour[begin : begin + 2], 16) / 255 for begin in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(("ground", "ink"), [*FILLS.values(), *SIDES.values()])
+def test_every_state_can_be_read(ground: str, ink: str) -> None:
+    assert contrast(ground, ink) >= 4.5
+
+
+def test_the_view_of_a_release_without_a_step_shows_its_stages() -> None:
+    view = ReleaseView(None)
+    actions: Sequence[Action] = STATE.actions
+    following(iter([actions]), view.hear, view.draw, None, view.look, view.finish)
+    assert view.screen.shown is not None and "✓ Source · Succeeded · 1.2 s" in view.screen.shown.text
+    assert timedelta(seconds=90) == STATE.actions[-1].updated - BEGIN
