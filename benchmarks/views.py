@@ -26,7 +26,7 @@ from gbg_lib.steps import ReleaseRun
 from gbg_lib.views.live.following import following
 from gbg_lib.views.live.release import ReleaseView
 
-PAIRS = 4
+PAIRS = 3
 WATCHED = {"describe_target_health", "batch_get_deployment_targets", "list_deployment_targets"}
 WATCHED |= {"batch_get_builds", "filter_log_events", "get_automation_execution"}
 
