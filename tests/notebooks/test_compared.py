@@ -26,12 +26,12 @@ def pytest_collect_file(file_path, parent):
     return replaced((yield), ComparedNotebook, file_path, parent)
 """
 LIVE = """
-from gbg_lib.views.live import Live
+from IPython.display import display
 from gbg_lib.views.table import table
 import uuid
-live = Live()
+live = display(None, display_id=True)
 for status in ("InProgress", "Succeeded"):
-    live.show(table([{"id": str(uuid.uuid4()), "status": status}], ["id", "status"], status))
+    live.update(table([{"id": str(uuid.uuid4()), "status": status}], ["id", "status"], status))
 """
 PICTURE = """
 from datetime import UTC, datetime

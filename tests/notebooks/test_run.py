@@ -89,8 +89,9 @@ def test_a_kernel_that_dies_is_told_and_recorded(tmp_path: Path) -> None:
 def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
     path = write_notebook(
         tmp_path / "mine.ipynb",
-        "from gbg_lib.views.live import Live\nfrom gbg_lib.views.table import table\n"
-        "live = Live()\nfor n in range(3):\n    live.show(table([{'n': n}], ['n'], f'{n} of 2 done'))",
+        "from IPython.display import display\nfrom gbg_lib.views.table import table\n"
+        "live = display(None, display_id=True)\n"
+        "for n in range(3):\n    live.update(table([{'n': n}], ['n'], f'{n} of 2 done'))",
     )
     [cell] = nbformat.read(run(path, {}, tmp_path / "runs").notebook, as_version=4).cells
     [output] = cell.outputs
