@@ -15,7 +15,7 @@ from gbg_lib import blueprint, faults
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import Parameters, checked
 from gbg_lib.record.archive import Archive
-from gbg_lib.record.format import RecordError, odd_is_refused
+from gbg_lib.record.format import Evidence, RecordError, odd_is_refused
 from gbg_lib.record.verify import verify
 from gbg_lib.record.words import plain
 from gbg_lib.rehearsal.likeness import Likeness
@@ -113,7 +113,7 @@ def plan(archive: Archive, former: Archive | None, offer: Offer) -> Plan:
         document_of(archive),
         source,
         before or (_stand_in() if had_former(archive) else None),
-        _likeness(archive, offer),
+        _likeness(archive, offer, given[BASE].get("OsRelease", "")),
         (*unlike, *dropped, *_of_people(archive), *_of_faults(archive)),
     )
 
@@ -273,12 +273,18 @@ def _of_people(archive: Archive) -> Iterator[Unlike]:
     own = f"/{archive.manifest.external.get('deployment', '')}-"
     execution = archive.one("execution")
     for one in archive.of("api.call"):
-        identity = one.data.get("event", {}).get("userIdentity", {})
-        ours = own in str(identity.get("arn", "")) or identity.get("type") == "AWSService"
         during = execution and one.at and execution.at and one.at >= execution.at
-        if one.data.get("EventName") in INTERVENTIONS and during and not ours:
+        if one.data.get("EventName") in INTERVENTIONS and during and not _by_itself(one, own):
             who = plain(one.data.get("Username", "?"), 60)
             yield Unlike("an act of someone", f"{one.data['EventName']} by {who}", "not repeated", HAND)
+
+
+def _by_itself(one: Evidence, own: str) -> bool:
+    """Whether a service or a role of the deployment called; services act under roles of their own, too."""
+    identity = one.data.get("event", {}).get("userIdentity", {})
+    arn = str(identity.get("arn", ""))
+    service = identity.get("type") == "AWSService" or "invokedBy" in identity
+    return service or own in arn or "/AWSServiceRole" in arn
 
 
 HAND = "it was no part of the release; `--what-if fault=` plants one like it"
@@ -296,7 +302,11 @@ def _of_faults(archive: Archive) -> Iterator[Unlike]:
                 yield Unlike("a planted fault", fault.name, "not planted", why)
 
 
-def _likeness(archive: Archive, offer: Offer) -> Likeness:
-    """Regions stand in names of buckets, topics and addresses."""
-    regions = {str(archive.manifest.internal.get("region", "")), offer.region} - {""}
-    return Likeness(not on_aws(archive), dict.fromkeys(regions, "<region>"))
+def _likeness(archive: Archive, offer: Offer, os_release: str) -> Likeness:
+    """Regions stand in names of buckets, topics and addresses; another release has other packages."""
+    names = dict.fromkeys({str(archive.manifest.internal.get("region", "")), offer.region} - {""}, "<region>")
+    wanted = str(archive.manifest.external.get("stacks", {}).get(BASE, {}).get("OsRelease", ""))
+    other = wanted != os_release
+    if other:
+        names |= {wanted: "<release>", os_release: "<release>"}
+    return Likeness(not on_aws(archive) and not other, names)

@@ -129,10 +129,24 @@ def test_what_someone_did_by_hand_and_faults_of_the_account_are_named(tmp_path: 
     }
 
 
+def test_what_services_did_under_their_roles_is_no_act_of_someone(tmp_path: Path) -> None:
+    """On AWS, Auto Scaling terminates machines under a role of its own."""
+
+    def scaled(line: dict[str, Any]) -> None:
+        if line["kind"] == "api.call" and line["data"]["EventName"] == "TerminateInstances":
+            role = f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling"
+            line["data"]["event"]["userIdentity"] = {"arn": role, "type": "AssumedRole"}
+
+    found = planned(rewritten(example(), tmp_path, scaled))
+    assert "an act of someone" not in {one.what for one in found.unlike}
+
+
 def test_an_amazon_linux_release_that_the_sandbox_lacks_is_replaced_by_the_one_before() -> None:
     found = plan(example(), None, replace(OFFER, os_releases=OFFER.os_releases[:2]))
     assert found.given["base"]["OsRelease"] == "2023.12.20260608"
     assert "Amazon Linux release" in {one.what for one in found.unlike}
+    assert not found.likeness.tools
+    assert found.likeness.text("on 2023.12.20260608") == found.likeness.text("on 2023.12.20260710")
 
 
 @pytest.mark.parametrize("name", ["does-not-compile", "hook-fails-everywhere", "health-check-never-passes"])
