@@ -12,6 +12,7 @@ from gbg_cli.terminal import err, errors_shown, out
 from gbg_lib.replay.again import replay as replay_run
 from gbg_lib.runner import prepare
 from gbg_lib.runs import history
+from gbg_lib.runs.folder import begun
 
 
 @click.command()
@@ -32,7 +33,9 @@ def replay(run: str, place: Path | None, notebook: Path | None, to: Path | None)
     """
     with errors_shown():
         folder = place or runs_folder()
-        source = Path(run) if (Path(run) / "run.json").is_file() else history.find(folder, run)
+        source = (
+            Path(run) if (Path(run) / "run.json").is_file() else history.find(folder, _recorded(folder, run))
+        )
         prepare()
         with err.status(f"replay of {source.name}"):
             done = replay_run(source, to or folder, notebook)
@@ -40,3 +43,9 @@ def replay(run: str, place: Path | None, notebook: Path | None, to: Path | None)
             f"{done.run}: {done.calls} answers in order, nothing else was asked; {done.ended}", markup=False
         )
         out.print(f"replayed: {shown(done.folder)}", markup=False)
+
+
+def _recorded(folder: Path, word: str) -> str:
+    """The last run that is no replay, where the last one is wanted."""
+    names = [one.name for one in history.entries(folder) if "replays" not in (begun(folder / one.name) or {})]
+    return names[0] if word == "last" and names else word

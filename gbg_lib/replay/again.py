@@ -50,6 +50,8 @@ def replay(
     told, ended = begun(source), result.read(source) or {}
     if told is None:
         raise MisuseError("replay", f"{source} is no run's folder", "`gbg runs` lists them")
+    if told.get("replays"):
+        raise MisuseError("replay", f"{source.name} is a replay itself", f"`gbg replay {told['replays']}`")
     replies = replies_of(source, str(ended.get("replies", "")))
     lines = tape.read(replies)
     path = notebook or source / f"{told['runbook']}.ipynb"

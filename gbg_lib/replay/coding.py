@@ -21,6 +21,8 @@ from botocore.response import StreamingBody
 from gbg_lib.masking import Masking
 
 TIME, TEXT, BYTES, BODY, HASH, MASKED = "$time", "$text", "$bytes", "$body", "$sha256", "$masked"
+ODD = "$odd"
+"""what can't be kept is told by its type: a run is not to fail because of what it keeps"""
 SHORT_BYTES = 2_000
 """of what is sent; more is told by its hash"""
 MOST_ZIP_BYTES = 100_000_000
@@ -83,7 +85,7 @@ def _plain(value: Any, content: Any) -> Any:
         return float(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    raise TypeError(f"{type(value).__name__} in a reply or a parameter is not kept")
+    return {ODD: type(value).__name__}
 
 
 class _Read:

@@ -76,8 +76,9 @@ def keep_replies(run_folder: Path, target: Path) -> None:
     packed = target / f"{tape.FILE}.xz"
     packed.write_bytes(lzma.compress("".join(map(nameless, lines)).encode(), preset=9 | lzma.PRESET_EXTREME))
     told, ended = (json.loads((run_folder / name).read_text()) for name in (BEGUN, result.FILE))
-    kept = {"runbook": told["runbook"], "started": told["started"]}
-    whole_files.write_json(target / BEGUN, kept)
+    source = f"runbooks/{told['runbook']}.ipynb"
+    here = {"host": "this-machine", "pid": 0, "pid_started": "", "source": source, "plan": [source]}
+    whole_files.write_json(target / BEGUN, {**told, **here, "series": target.name})
     whole_files.write_json(
         target / result.FILE,
         {name: ended[name] for name in ("status", "error", "what")} | {"replies": tape.digest(packed)},

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
-from gbg_lib.errors import RunFailed
+from gbg_cli.__main__ import main
+from gbg_lib.errors import MisuseError, RunFailed
 from gbg_lib.replay.again import replay
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.runner import run
 from gbg_lib.runs import result
+from gbg_lib.runs.folder import KEYS
 from tests.notebooks.keep import RUNBOOKS, RUNS
 from tests.notebooks.small import PARAMETERS, write_notebook
 
@@ -70,7 +73,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
          "reply": {"Account": "123456789012"}},
     ]  # fmt: skip
     (folder / "replies.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "run.json").write_text(json.dumps({"runbook": "mine"}))
+    begun = dict.fromkeys(KEYS, "") | {
+        "runbook": "mine",
+        "started": "2026-11-28T12:00:00+00:00",
+        "pid": 0,
+    }
+    (folder / "run.json").write_text(json.dumps(begun))
     (folder / "given.json").write_text("{}")
     (folder / "result.json").write_text(
         json.dumps({"status": "done", "error": "", "what": "", "replies": ""})
@@ -104,6 +112,24 @@ def test_a_cell_that_asks_once_more_stops_there(recorded: Path, tmp_path: Path) 
     with pytest.raises(Diverged, match=r"recorded \| nothing more") as error:
         replay(recorded, tmp_path, mine(tmp_path, ACCOUNT, REGION, ACCOUNT))
     assert error.value.where == "code cell 5"
+
+
+def test_the_command_ends_with_1_where_a_replay_parts(recorded: Path, tmp_path: Path) -> None:
+    def replayed(*cells: str) -> tuple[int, str]:
+        words = ["replay", str(recorded), "--to", str(tmp_path), "--notebook", str(mine(tmp_path, *cells))]
+        done = CliRunner().invoke(main, words)
+        return done.exit_code, " ".join(done.output.split())
+
+    assert replayed(ACCOUNT)[0] == 0
+    status, told = replayed(REGION, ACCOUNT)
+    assert status == 1
+    assert "recorded | sts:get_caller_identity" in told and "asked | nothing more in this cell" in told
+
+
+def test_a_replay_is_not_replayed(recorded: Path, tmp_path: Path) -> None:
+    done = replay(recorded, tmp_path, mine(tmp_path, ACCOUNT))
+    with pytest.raises(MisuseError, match=f"gbg replay {recorded.name}"):
+        replay(done.folder, tmp_path)
 
 
 def test_a_connection_is_refused_and_tells_even_if_the_notebook_swallows_it(

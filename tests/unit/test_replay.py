@@ -299,6 +299,14 @@ def test_long_bytes_that_are_sent_are_told_by_their_hash_and_still_compared(runs
         runs.replayed().call("s3", "put_object", Bucket="b", Key="k", Body=b"b" * 9000)
 
 
+def test_what_can_not_be_kept_is_told_by_its_type_and_fails_no_run(runs: Runs) -> None:
+    runs.recorded()
+    tape.asked("files", {"of": object()}, lambda: {"made": object()})
+    assert runs.lines[-1]["asks"] == {"of": {"$odd": "object"}}
+    runs.replayed()
+    assert tape.asked("files", {"of": object()}, dict) == {"made": {"$odd": "object"}}
+
+
 def test_a_thread_asks_again_when_it_asked_then(runs: Runs) -> None:
     """As the lock's renewals do: three of them between two calls of a cell, whatever a clock says now."""
 
