@@ -78,6 +78,18 @@ def test_another_error_is_named_and_the_notebook_is_where_to_look(tmp_path: Path
     assert "mine.ipynb" in failed.value.try_this
 
 
+def test_a_run_that_only_explains_has_not_failed(tmp_path: Path) -> None:
+    explains = "from gbg_lib.errors import Explained\nraise Explained('explain', 'it would be: aws x', '')"
+    path = write_notebook(tmp_path / "mine.ipynb", "# Apply", explains, "print('never')")
+    with pytest.raises(RunFailed, match="it would be: aws x") as told:
+        run(path, {}, tmp_path / "runs")
+    assert told.value.exit_status == 0
+    [folder] = (tmp_path / "runs").iterdir()
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["status"], result["exit_status"]) == ("explained", 0)
+    assert nbformat.read(folder / "mine.ipynb", as_version=4).metadata.gbg.status == "explained"
+
+
 def test_a_kernel_that_dies_is_told_and_recorded(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "mine.ipynb", "import os\nos._exit(7)")
     with pytest.raises(RunFailed, match="Kernel died"):
