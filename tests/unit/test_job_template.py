@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from gbg_lib.blueprint import BODY_LIMIT, template
 from gbg_lib.scheduling import bundle, rights
 
 TEXT = template("jobs")
 JOBS = sorted((bundle.ROOT / "runbooks" / "jobs").glob("*.ipynb"))
-LOOKS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Lookup|Detect)\w*\*?")
+LOOKS = re.compile(r"\w+:(Describe|Get|List|BatchGet|Lookup|Detect)[\w*]*")
 SHARED = {"logs:FilterLogEvents", "ssm:SendCommand"}
 """on what is not the deployment's own: logs that are read, and Amazon's document for shells"""
+OF_OTHERS = {"kms:Decrypt", "managed-fleets:Get*"}
+"""for functions under a key of one's own, and groups that another service manages"""
 RESOURCES: dict[str, Any] = json.loads(TEXT)["Resources"]
 
 
@@ -40,6 +44,18 @@ def test_each_job_has_rights_of_its_own(path: Path) -> None:
         else:
             told = json.dumps([statement["Resource"], statement.get("Condition", {})])
             assert "Deployment" in told or actions_of(statement) <= SHARED, statement
+
+
+def test_a_drift_report_may_read_what_cloudformation_reads_of_each_resource() -> None:
+    """With the rights of who asks: AWS's own schemas name them, as `handlers.read`."""
+    document = rights.document("drift_report")
+    assert document is not None
+    allowed = [action for one in document["Statement"] for action in actions_of(one)]
+    types = {one["Type"] for one in json.loads(template(1))["Resources"].values()}
+    for type_ in sorted(one for one in types if one.startswith("AWS::")):
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", type_).schema
+        for read in schema.get("handlers", {}).get("read", {}).get("permissions", []):
+            assert read in OF_OTHERS or any(fnmatch(read, action) for action in allowed), (type_, read)
 
 
 def actions_of(statement: dict[str, Any]) -> set[str]:
