@@ -142,11 +142,15 @@ class ReleaseLock:
             raise self._locked("it was taken over: this process had not renewed it in time")
 
     def let_go(self) -> None:
-        """Nothing where it is not held."""
+        """Nothing where it is not held, or went with its bucket."""
         self._beat.set()
         if (mine := self.mine) is not None:
             self.mine = None
-            self._put(Held(**{**vars(mine), "released": True}), {"IfMatch": mine.etag})
+            try:
+                self._put(Held(**{**vars(mine), "released": True}), {"IfMatch": mine.etag})
+            except NotThere as error:
+                if code_of(error) != "NoSuchBucket":
+                    raise
 
     def _put(self, held: Held, condition: dict[str, str]) -> bool:
         """Whether S3 took it."""

@@ -193,11 +193,15 @@ class Repair(Step):
         return find_orphans(self.scene())
 
     def sweep(self, orphans: list[Orphan]) -> list[str]:
-        """What is gone; nothing unless it was asked for. Raises GateRefused while a release is going on."""
+        """What is gone; nothing unless it was asked for. Raises GateRefused while a release is on, Locked."""
         if not self.parameters.sweep or not orphans:
             return []
         self._require_quiet()
-        return list(sweep(self.scene(), orphans))
+        self.hold("a sweep of what failed runs left behind")
+        try:
+            return list(sweep(self.scene(), orphans))
+        finally:
+            self.let_go()
 
     def pipeline(self) -> Pipeline | None:
         if self.stacks.status_or_none(self.pipeline_stack) is None:

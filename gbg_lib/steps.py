@@ -95,6 +95,9 @@ class Step:
 
     @cached_property
     def lock(self) -> ReleaseLock:
+        """Raises NotThere where Part 1 is in a state without outputs."""
+        if "ArtifactBucketName" not in self.base:
+            raise NotThere(f"stack {self.base_stack}", "it has no outputs", "read its events")
         return ReleaseLock(self.aws, self.base["ArtifactBucketName"])
 
     def fleets(self) -> list[Fleet]:

@@ -37,8 +37,13 @@ class Told:
     status: str
 
 
-def remove_everything(aws: Aws, deployment: str, *, remove_records: bool) -> Iterator[Told]:
-    """Raises AwsError with all that stays and why, when something does."""
+def remove_everything(
+    aws: Aws, deployment: str, *, remove_records: bool, rest_seconds: float = REST_SECONDS
+) -> Iterator[Told]:
+    """Raises AwsError with all that stays and why, when something does.
+
+    `rest_seconds`: how long things that no stack removes may hold each other.
+    """
     pipeline, base = stack_names(deployment)
     yield from stop_activities(aws, deployment)
     for stack in (pipeline, base):
@@ -47,7 +52,7 @@ def remove_everything(aws: Aws, deployment: str, *, remove_records: bool) -> Ite
         yield from _empty_buckets(aws, deployment, stack, remove_records=remove_records)
         yield from remove_stack(aws, stack)
     yield from stop_activities(aws, deployment)  # a bake or build that began meanwhile
-    yield from _remove_rest(aws, deployment, remove_records=remove_records)
+    yield from _remove_rest(aws, deployment, remove_records=remove_records, rest_seconds=rest_seconds)
 
 
 def stop_activities(aws: Aws, deployment: str) -> Iterator[Told]:
@@ -177,13 +182,13 @@ def _empty_buckets(aws: Aws, deployment: str, stack_name: str, *, remove_records
             yield Told("buckets", f"bucket {thing.name}", f"{count} versions of objects deleted")
 
 
-def _remove_rest(aws: Aws, deployment: str, *, remove_records: bool) -> Iterator[Told]:
+def _remove_rest(aws: Aws, deployment: str, *, remove_records: bool, rest_seconds: float) -> Iterator[Told]:
     """What no stack removes, again and again until nothing is left: things hold each other for a while."""
     part = "what is left"
     stays: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     try:
-        for _ in rounds(aws, limit_seconds=REST_SECONDS, what=part, try_this=""):
+        for _ in rounds(aws, limit_seconds=rest_seconds, what=part, try_this=""):
             left = [
                 thing
                 for thing in read_inventory(aws, deployment).things

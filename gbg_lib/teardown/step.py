@@ -8,20 +8,25 @@ from functools import cached_property
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import GateRefused
+from gbg_lib.gates.serving import healthy_targets
 from gbg_lib.images.usage import read_usage
 from gbg_lib.parameters import Parameters
 from gbg_lib.prices import Prices, read_prices
 from gbg_lib.steps import Step
 from gbg_lib.teardown.inventory import Inventory, keeps_records, read_inventory
+from gbg_lib.teardown.kinds import TAG
 from gbg_lib.teardown.plan import TeardownPlan, make_plan
-from gbg_lib.teardown.removal import Told, remove_everything
+from gbg_lib.teardown.removal import REST_SECONDS, Told, remove_everything
 
 
 class Teardown(Step):
     """Without the deployment's name in `confirm` it is a dry run: everything is shown, nothing is done."""
 
-    def __init__(self, parameters: Parameters, aws: Aws | None = None) -> None:
+    def __init__(
+        self, parameters: Parameters, aws: Aws | None = None, rest_seconds: float = REST_SECONDS
+    ) -> None:
         super().__init__(parameters, aws)
+        self.rest_seconds = rest_seconds
         self.before = read_inventory(self.aws, parameters.deployment)
 
     @cached_property
@@ -32,21 +37,29 @@ class Teardown(Step):
     def confirmed(self) -> bool:
         return self.parameters.confirm == self.parameters.deployment
 
+    @property
+    def serving(self) -> int:
+        """Instances that visitors reach now."""
+        groups = [thing for thing in self.before.things if thing.kind == "target group"]
+        return sum(len(healthy_targets(self.aws, thing.id)) for thing in groups)
+
     def plan(self) -> TeardownPlan:
         return make_plan(
             self.before,
             read_usage(self.aws),
             self.prices,
+            serving=self.serving,
             remove_records=self.parameters.remove_records,
         )
 
     def apply(self, plan: TeardownPlan) -> Iterator[Told]:
         """News as it happens; none in a dry run.
 
-        Raises GateRefused for another name than the deployment's, and for what the plan says forbids it.
+        Raises GateRefused for another name than the deployment's, and for what the plan says forbids it;
+        Locked while somebody releases. That the last healthy instance goes is asked for, and refused nowhere.
         """
         name = self.parameters.deployment
-        if not self.parameters.confirm or plan.action == "nothing":
+        if not self.parameters.confirm:
             return
         if not self.confirmed:
             raise GateRefused(
@@ -60,7 +73,18 @@ class Teardown(Step):
                 f"{'; '.join(plan.refusals)}; nothing was removed",
                 "settle this first, then run it again",
             )
-        yield from remove_everything(self.aws, name, remove_records=self.parameters.remove_records)
+        if plan.action == "nothing":
+            return
+        self.hold("a teardown")
+        try:
+            yield from remove_everything(
+                self.aws,
+                name,
+                remove_records=self.parameters.remove_records,
+                rest_seconds=self.rest_seconds,
+            )
+        finally:
+            self.let_go()
 
     def check(self) -> list[Check]:
         """That nothing is left, or in a dry run that everything is. Raises CheckFailed."""
@@ -85,11 +109,28 @@ class Teardown(Step):
     def _gone(self, now: Inventory) -> list[Check]:
         left = [thing for thing in now.things if self.parameters.remove_records or not keeps_records(thing)]
         names = ", ".join(f"{thing.kind} {thing.name or thing.id}" for thing in left)
+        kept = ", ".join(f"bucket {thing.name}" for thing in now.things if thing not in left)
         going_on = ", ".join(one.thing for one in now.activities)
         stacks = ", ".join(f"{stack.name} {stack.status}" for stack in now.stacks)
+        none = f"none but {kept}, which stays" if kept else "none"
         again = "run this again: it goes on from what is there"
         return [
             Check("stacks", not now.stacks, stacks or "none", again),
             Check("what goes on", not now.activities, going_on or "nothing", again),
-            Check("tagged things", not left, names or "none", again),
+            Check("tagged things", not left, names or none, again),
+            Check(
+                "EC2's own list of tags", not (tagged := self._tagged()), ", ".join(tagged) or "none", again
+            ),
         ]
+
+    def _tagged(self) -> list[str]:
+        """Of whatever type, also one that no part of this deployment is made of.
+
+        A machine that was terminated keeps its tags for an hour or so; whether it lives is asked elsewhere.
+        """
+        filters = [
+            {"Name": "key", "Values": [TAG]},
+            {"Name": "value", "Values": [self.parameters.deployment]},
+        ]
+        found = self.aws.pages("ec2", "describe_tags", "Tags", Filters=filters)
+        return sorted(one["ResourceId"] for one in found if one["ResourceType"] != "instance")

@@ -9,7 +9,6 @@ import pytest
 from gbg_lib.errors import AwsError, CheckFailed, GateRefused
 from gbg_lib.parameters import Parameters
 from gbg_lib.teardown import Teardown
-from gbg_lib.teardown import removal as removal_module
 from tests.unit.account_fakes import Died, FakeAccount, FakeStack
 
 BAKE = "b0000000-0000-4000-8000-000000000001"
@@ -48,12 +47,13 @@ ALL = [
 ]
 
 
-def teardown(account: FakeAccount, **given: object) -> Teardown:
-    return Teardown(Parameters(**{"confirm": "gbg", **given}), account.aws)  # type: ignore[arg-type]
+def teardown(account: FakeAccount, rest_seconds: float = 60.0, **given: object) -> Teardown:
+    parameters = Parameters(**{"confirm": "gbg", **given})  # type: ignore[arg-type]
+    return Teardown(parameters, account.aws, rest_seconds)
 
 
-def run(account: FakeAccount, **given: object) -> Teardown:
-    step = teardown(account, **given)
+def run(account: FakeAccount, rest_seconds: float = 60.0, **given: object) -> Teardown:
+    step = teardown(account, rest_seconds, **given)
     for _ in step.apply(step.plan()):
         pass
     return step
@@ -65,7 +65,8 @@ class TestOrder:
     ) -> None:
         step = run(account)
         assert account.done == ALL
-        assert [check.name for check in step.check()] == ["stacks", "what goes on", "tagged things"]
+        checks = ["stacks", "what goes on", "tagged things", "EC2's own list of tags"]
+        assert [check.name for check in step.check()] == checks
 
     def test_other_peoples_things_and_records_stay(self, account: FakeAccount) -> None:
         run(account)
@@ -201,12 +202,11 @@ class TestRefusals:
         assert "/gbg/mine" in account.logs
 
 
-def test_what_stays_is_named_with_its_reason(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal_module, "REST_SECONDS", 0.0)
+def test_what_stays_is_named_with_its_reason(account: FakeAccount) -> None:
     account.stuck.add("/gbg/instances")
     with pytest.raises(
         AwsError, match="log group /gbg/instances: OperationAbortedException: it is protected"
     ):
-        run(account)
+        run(account, rest_seconds=0.0)
     with pytest.raises(CheckFailed, match="/gbg/instances"):
         teardown(account).check()

@@ -19,6 +19,7 @@ ORDER = (
     "test_failures",
     "test_records",
     "test_way_back",
+    "test_images",
     "test_side_by_side",
     "test_resume",
     "test_jobs",
