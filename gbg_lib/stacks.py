@@ -16,6 +16,7 @@ from typing import Any
 
 from gbg_lib import no_echo
 from gbg_lib.aws import Aws
+from gbg_lib.blueprint import BODY_LIMIT
 from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.replay import clock
 from gbg_lib.secret_values import learn
@@ -163,6 +164,13 @@ class Stacks:
         return StackPlan(stack, "update", "it exists and differs; a change set would tell in what")
 
     def _change_set(self, stack: str, **asked: Any) -> str:
+        size = len(asked.get("TemplateBody", "").encode())
+        if size > BODY_LIMIT:
+            raise StackFailed(
+                f"stack {stack}",
+                f"its template has {size:,} bytes, and CloudFormation takes {BODY_LIMIT:,} in a request",
+                "make it smaller: descriptions, and functions that are written into it",
+            )
         made = self.aws.call(
             "cloudformation",
             "create_change_set",

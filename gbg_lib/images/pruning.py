@@ -47,8 +47,10 @@ class PrunePlan:
 
     @property
     def reason(self) -> str:
-        stay = len(self.decisions) - len(self.going)
-        return f"{len(self.going)} of {len(self.decisions)} images are needed by nobody, {stay} stay"
+        every = len(self.decisions)
+        if not self.going:
+            return f"each of {every} images is needed" if every else "there are no images"
+        return f"{len(self.going)} of {every} images are needed by nobody, {every - len(self.going)} stay"
 
 
 def plan_pruning(aws: Aws, deployment: str, *, last: int, kept_images: Iterable[str] = ()) -> PrunePlan:

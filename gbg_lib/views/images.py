@@ -24,7 +24,7 @@ def images_table(lineage: Lineage, usage: Usage) -> Table:
         }
         for image in lineage.images
     ]
-    return table(rows, IMAGE_COLUMNS, f"{lineage.deployment}: {len(rows)} golden AMIs")
+    return table(rows, IMAGE_COLUMNS, f"{lineage.deployment}: golden AMIs, {len(rows)}")
 
 
 def _state(lineage: Lineage, image_id: str, state: str) -> str:

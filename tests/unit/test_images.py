@@ -177,7 +177,7 @@ class TestPruning:
 
     def test_with_nothing_to_do_the_plan_says_so(self, cloud: FakeImages) -> None:
         plan = plan_pruning(cloud.aws, "gbg", last=9)
-        assert (plan.action, plan.reason) == ("nothing", "0 of 3 images are needed by nobody, 3 stay")
+        assert (plan.action, plan.reason) == ("nothing", "each of 3 images is needed")
 
 
 class TestRevocation:

@@ -40,6 +40,10 @@ def test_a_mistyped_name_is_refused_with_the_nearest() -> None:
         ("os_release=latest", "like"),
         ("vpc_cidr=10.0.0.0", "like"),
         ("instance_count", "name=value"),
+        ("sweep=maybe", "true or false"),
+        ("remove_records=1", "true or false"),
+        ("seed=-1", "from 0"),
+        ("keep_images=0", "from 1"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_with_the_right_kind(assignment: str, words: str) -> None:

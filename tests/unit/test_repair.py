@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
-from gbg_lib.blueprint import template
+from gbg_lib.blueprint import BODY_LIMIT, template
 from gbg_lib.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
 from gbg_lib.errors import CheckFailed, GateRefused
 from gbg_lib.jobs.drift_report import DriftReport, Report
@@ -98,6 +98,17 @@ def test_letting_go_leaves_no_reference_and_changes_nothing_else() -> None:
     assert found["Outputs"]["FirstGroupName"]["Value"] == "gbg-blue"
     assert UNFINISHED in found["Metadata"]
     assert [str(one) for one in lint(json.dumps(found)) if one.rule.id.startswith("E")] == []
+
+
+def test_with_the_longest_names_every_stage_fits_into_a_request() -> None:
+    name = "a" * 20
+    group = f"CodeDeploy_{name}-fleet_d-ABCDEFGHI"
+    policy = ARN.format(group).replace("us-east-1:1", "ap-southeast-1:123456789012") + "-of-" + name
+    serving = Serving(group, "10000", "ami-0123456789abcdef0", 50, 100, 100, (policy,))
+    without_it = let_go(WHOLE, {"BlueGroup": group, "CpuTarget": policy})
+    whole = with_fleet(without_it, WHOLE, serving, policy=True)
+    for stage in (without_it, whole):
+        assert len(json.dumps(stage, separators=(",", ":")).encode()) <= BODY_LIMIT
 
 
 def test_letting_go_twice_is_letting_go_once() -> None:

@@ -22,6 +22,13 @@ def test_a_plan_only_describes() -> None:
     assert not cloud.stacks["shop"].executed
 
 
+def test_a_template_that_cloudformation_would_not_take_is_refused_with_its_size() -> None:
+    cloud = FakeCloudFormation(MADE)
+    with pytest.raises(StackFailed, match="has 51,201 bytes, and CloudFormation takes 51,200 in a request"):
+        stacks(cloud).plan("shop", " " * 51_201, {}, {})
+    assert cloud.stacks == {}
+
+
 def test_apply_yields_each_event_once_in_order() -> None:
     cloud = FakeCloudFormation(MADE)
     at = stacks(cloud)

@@ -107,10 +107,17 @@ class TestDryRun:
             step.check()
 
     def test_another_name_is_refused(self, account: FakeAccount) -> None:
-        with pytest.raises(
-            GateRefused, match="confirm says 'shop', which is another name; nothing was removed"
-        ):
+        said = "confirm says 'shop', which is another name; nothing was removed"
+        with pytest.raises(GateRefused, match=said):
             run(account, confirm="shop")
+        assert account.done == []
+        with pytest.raises(GateRefused, match=said):
+            run(FakeAccount(), confirm="shop")
+
+    @pytest.mark.parametrize("confirm", ["GBG", " gbg", "gbg ", "gbg-base", "true", "yes"])
+    def test_what_is_nearly_the_name_is_another(self, account: FakeAccount, confirm: str) -> None:
+        with pytest.raises(GateRefused, match="another name"):
+            run(account, confirm=confirm)
         assert account.done == []
 
 

@@ -1,4 +1,4 @@
-"""Images on a deployment that has released: which stay and why, pruning with snapshots, revoking and its gate."""
+"""Images of a deployment that has released: which stay and why, pruning with snapshots, revoking."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ TEMPLATE = "somebody-elses"
 @pytest.fixture(scope="module")
 def spare(deployment: Deployment) -> Iterator[Mapping[str, str]]:
     """Three images that nothing runs, oldest first; `child` says that it was made from `parent`."""
-    aws, made = deployment.aws, {}
+    aws = deployment.aws
+    made: dict[str, str] = {}
     for name, parent in (("parent", deployment.serving.image), ("child", "parent"), ("named", "")):
         made[name] = copied(deployment, name, made.get(parent, parent))
     aws.call(
@@ -151,7 +152,7 @@ def test_what_nobody_needs_goes_with_its_snapshot_and_nothing_else(
     assert [one.image.id for one in plan.going] == [spare["parent"]]
     [snapshot] = before[spare["parent"]].snapshots
     there = snapshots(aws, name)
-    assert list(prune(aws, plan))[0] == spare["parent"]
+    assert list(prune(aws, plan)) == [spare["parent"]]
     check_pruned(aws, plan)
     assert {image.id for image in golden_images(aws, name)} == set(kept)
     assert snapshots(aws, name) == there - {snapshot}

@@ -33,7 +33,7 @@ def pytest_runtest_makereport(
     given = getattr(item, "funcargs", {})
     module = item.getparent(pytest.Module)
     if report.failed and module is not None and isinstance(given.get("table"), Table) and "row" not in given:
-        given["table"].give_up(module.obj.GROUP)
+        given["table"].give_up(given.get("group", getattr(module.obj, "GROUP", 0)))
     return report
 
 
@@ -88,6 +88,10 @@ class Table:
         """Close the group's world; the next that asks for it gets a new one."""
         if group in self._worlds:
             self._worlds.pop(group)[0].close()
+
+    def begun(self, group: int) -> bool:
+        """Whether a test has asked for the group's world."""
+        return group in self._worlds
 
     def deployment(self, group: int) -> Deployment:
         return self._trial(group).of
