@@ -7,7 +7,7 @@ from functools import cached_property
 
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
-from gbg_lib.errors import GateRefused
+from gbg_lib.errors import GateRefused, TimedOut
 from gbg_lib.gates.serving import healthy_targets
 from gbg_lib.images.usage import read_usage
 from gbg_lib.parameters import Parameters
@@ -17,6 +17,9 @@ from gbg_lib.teardown.inventory import Inventory, keeps_records, read_inventory
 from gbg_lib.teardown.kinds import TAG
 from gbg_lib.teardown.plan import TeardownPlan, make_plan
 from gbg_lib.teardown.removal import REST_SECONDS, Told, remove_everything
+from gbg_lib.waiting import rounds
+
+TAG_SECONDS = 120.0
 
 
 class Teardown(Step):
@@ -126,11 +129,18 @@ class Teardown(Step):
     def _tagged(self) -> list[str]:
         """Of whatever type, also one that no part of this deployment is made of.
 
-        A machine that was terminated keeps its tags for an hour or so; whether it lives is asked elsewhere.
+        Tags are listed a little longer than what carries them. A machine that was terminated keeps its own
+        for an hour or so; whether it lives is asked elsewhere.
         """
-        filters = [
-            {"Name": "key", "Values": [TAG]},
-            {"Name": "value", "Values": [self.parameters.deployment]},
-        ]
-        found = self.aws.pages("ec2", "describe_tags", "Tags", Filters=filters)
-        return sorted(one["ResourceId"] for one in found if one["ResourceType"] != "instance")
+        name = self.parameters.deployment
+        filters = [{"Name": "key", "Values": [TAG]}, {"Name": "value", "Values": [name]}]
+        limit, tagged = min(TAG_SECONDS, self.rest_seconds), list[str]()
+        try:
+            for _ in rounds(self.aws, limit_seconds=limit, what="tags", try_this=""):
+                found = self.aws.pages("ec2", "describe_tags", "Tags", Filters=filters)
+                tagged = sorted(one["ResourceId"] for one in found if one["ResourceType"] != "instance")
+                if not tagged:
+                    break
+        except TimedOut:
+            return tagged
+        return []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from gbg_lib import faults
 from gbg_lib.drills import Exercise
 from gbg_lib.drills import session as sessions
 from gbg_lib.errors import CheckFailed, GateRefused
-from tests.sandbox.e2e.world import Deployment, exhaust
+from tests.command import clean_environment
+from tests.sandbox.e2e.world import SHELL_SECONDS, Deployment, exhaust
 from tests.sandbox.failures.conftest import Table
 
 pytestmark = pytest.mark.xdist_group("failures-0")
@@ -56,17 +60,36 @@ def test_a_learner_predicts_watches_asks_mends_and_is_told_how_long_it_took(depl
     assert sessions.load(drill) is None
 
 
-def test_a_fault_that_waits_for_its_moment_strikes_while_someone_watches(deployment: Deployment) -> None:
-    drill = exercise(
-        deployment, drill="deployment-stopped", predictions="stage=Deploy, serves=blue, cause=person"
-    )
-    drill.start()
-    exhaust(drill.watch())
-    assert all(one.passed for one in drill.check_answers())
-    drill.mend()
-    exhaust(drill.follow(drill.pipeline.executions()[0].id))
-    assert drill.check()
-    drill.end()
+def test_a_group_meets_one_from_its_shells_and_mends_it_by_hand(deployment: Deployment, table: Table) -> None:
+    """The fault waits for its moment and strikes from the shell that started the drill."""
+
+    def gbg(*words: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "gbg_cli", "drill", *words],
+            env=clean_environment(GBG_HOME=str(table.home(GROUP))),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SHELL_SECONDS,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run = deployment.run
+    assert "stage is one of Source" in gbg("deployment-stopped", "--predict", "stage=Deploy, serves=blue")
+    assert "one goes on since" in gbg("hook-hangs", status=GateRefused.exit_status)
+    exhaust(run.follow(run.pipeline.executions()[0].id))
+    assert "s after the failure" in gbg("--notice")
+    assert "cause      application        not yet: " in gbg("--answer", "cause=application")
+    assert gbg("--answer", "cause=person").count(" right\n") == 3
+    assert "not yet: mend the cause" in gbg("--check")
+    exhaust(run.follow(run.pipeline.start()))
+    told = gbg("--check")
+    assert "not yet" not in told
+    assert "to restore: " in told
+    assert gbg("--end") == "The drill is over\n"
+    assert gbg("--end") == "No drill was going on\n"
+    assert faults.planted(run) is None
 
 
 def test_a_drill_can_be_ended_at_any_time(deployment: Deployment) -> None:
