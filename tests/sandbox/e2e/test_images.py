@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def spare(deployment: Deployment) -> Iterator[Mapping[str, str]]:
     made: dict[str, str] = {}
     for name, parent in (("parent", deployment.serving.image), ("child", "parent"), ("named", "")):
         made[name] = copied(deployment, name, made.get(parent, parent))
+        deployment.until(lambda: is_past(golden_images(aws, deployment.name)[0].created), "another second")
     aws.call(
         "ec2",
         "create_launch_template",
@@ -67,6 +69,11 @@ def copied(deployment: Deployment, name: str, parent: str) -> str:
     image = str(made["ImageId"])
     deployment.until(lambda: state(deployment.aws, image) == "available", f"image {name}")
     return image
+
+
+def is_past(created: str) -> bool:
+    """Whether what is made now is newer: EC2 tells seconds."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}" > created[:19]
 
 
 def state(aws: Aws, image: str) -> str:
