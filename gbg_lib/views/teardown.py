@@ -55,8 +55,6 @@ def removal_table(plan: TeardownPlan) -> Table:
         for number, one in enumerate(plan.removals, start=1)
     ]
     title = f"{plan.deployment}: {plan.action}, because {plan.reason}"
-    if plan.serving:
-        title += f"; {plan.serving} instances serve visitors now, and afterwards none does"
     if plan.kept:
         title += f"; kept: {', '.join(plan.kept)}"
     if plan.refusals:
