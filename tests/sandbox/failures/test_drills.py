@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from gbg_lib import faults
+from gbg_lib.deployments import active_deployments
 from gbg_lib.drills import Exercise
 from gbg_lib.drills import session as sessions
 from gbg_lib.errors import CheckFailed, GateRefused
@@ -83,6 +84,10 @@ def test_a_group_meets_one_from_its_shells_and_mends_it_by_hand(deployment: Depl
     assert "cause      application        not yet: " in gbg("--answer", "cause=application")
     assert gbg("--answer", "cause=person").count(" right\n") == 3
     assert "not yet: mend the cause" in gbg("--check")
+    rest = run.base["ApplicationName"], run.base["DeploymentGroupName"]
+    deployment.until(
+        lambda: active_deployments(run.aws, *rest) == [], "the end of the rollback", limit_seconds=300
+    )
     exhaust(run.follow(run.pipeline.start()))
     told = gbg("--check")
     assert "not yet" not in told
