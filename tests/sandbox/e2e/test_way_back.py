@@ -350,7 +350,7 @@ def test_runbook_05_does_not_move_a_pipeline_that_somebody_holds(
     lock.take("a release")
     before = [one.id for one in deployment.run.pipeline.executions()]
     told = world.shell(
-        f"export GBG_RUNS={tmp_path}\n{shlex.quote(sys.executable)} -m gbg_cli run 5 -p way_back=redeploy",
+        f"export GBG_RUNS={tmp_path}\n{shlex.quote(sys.executable)} -m gbg_cli run 5 -p way_back=retry",
         status=LOCKED,
     )
     lock.let_go()

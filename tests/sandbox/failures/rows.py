@@ -412,7 +412,8 @@ OPERATOR_ROWS = (
     ),
     OperatorRow(
         "The role of the deployment group's function may not change the deployment group.",
-        "The stack's update fails, names role and right, and is rolled back; what serves is not touched.",
+        "The stack's update fails and names role and right; its way back needs the same right, and goes on "
+        "with it. What serves is not touched.",
     ),
     OperatorRow(
         "A second release is started while one is on its way.",

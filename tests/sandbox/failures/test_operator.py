@@ -112,9 +112,10 @@ def refusals(deployment: Deployment, event: str) -> list[str]:
     return [one["userIdentity"]["arn"] for one in trail if "AccessDenied" in one.get("errorCode", "")]
 
 
-def test_a_stack_update_that_may_not_change_the_deployment_group_is_rolled_back(
+def test_a_stack_update_without_its_right_fails_and_goes_back_when_the_right_is_there_again(
     deployment: Deployment,
 ) -> None:
+    """The way back asks the same function for the same."""
     base, before = deployment.base, deployment.parameters.ready_wait_minutes
     with denied(deployment, "DeploymentGroupFunctionRole", "codedeploy:UpdateDeploymentGroup", part=1):
         deployment.change(ready_wait_minutes=9)
@@ -123,9 +124,10 @@ def test_a_stack_update_that_may_not_change_the_deployment_group_is_rolled_back(
         deployment.change(ready_wait_minutes=before)
     assert "DeploymentGroupFunctionRole" in str(told.value)
     assert "codedeploy:UpdateDeploymentGroup" in str(told.value)
-    assert base.stacks.status(base.base_stack) == "UPDATE_ROLLBACK_COMPLETE"
+    assert base.stacks.status(base.base_stack) == "UPDATE_ROLLBACK_FAILED"
     assert deployment.run.page().status == 200
-    exhaust(deployment.base.apply(deployment.base.plan()))
+    exhaust(base.stacks.continue_rollback(base.base_stack, []))
+    assert base.stacks.status(base.base_stack) == "UPDATE_ROLLBACK_COMPLETE"
 
 
 def test_a_second_release_bakes_when_the_first_is_over(deployment: Deployment) -> None:
