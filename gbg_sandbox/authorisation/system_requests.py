@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from botocore.exceptions import ClientError
+
 from gbg_sandbox.authorisation.context import request_tags, tags_in
 from gbg_sandbox.authorisation.requests import Check, Request, Rule, by_reference
 from gbg_sandbox.authorisation.resources import words
@@ -136,7 +138,23 @@ DOCUMENTS = words(
     """
 )
 
+
+def _change_set(request: Request) -> list[Check]:
+    """A change set that is named by its ARN alone belongs to a stack all the same."""
+    name = str(request.params["ChangeSetName"])
+    if request.params.get("StackName") or not name.startswith("arn:"):
+        return by_reference(request)
+    try:
+        found = request.cloud.client("cloudformation").describe_change_set(ChangeSetName=name)
+    except ClientError:
+        return by_reference(request)
+    return [Check(request.action, found["StackId"])]
+
+
 RULES: dict[str, Rule] = {
+    **{
+        f"cloudformation:{operation}ChangeSet": _change_set for operation in ("Describe", "Execute", "Delete")
+    },
     "ssm:StartAutomationExecution": _start_automation,
     "ssm:SendCommand": _send_command,
     **{f"ssm:{operation}": _document for operation in DOCUMENTS},

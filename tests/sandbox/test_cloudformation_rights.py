@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.service import Principal
@@ -76,3 +77,22 @@ def test_a_role_must_trust_and_be_passed(cloud: Cloud, service: str, rights: lis
     stacks = as_user(cloud, *rights)
     _, message = refused(stacks.client.create_stack, StackName="mine", TemplateBody=TEMPLATE, RoleARN=arn)
     assert said in message
+
+
+def test_a_change_set_that_is_named_by_its_arn_belongs_to_its_stack(cloud: Cloud) -> None:
+    iam = cloud.client("iam")
+    user = iam.create_user(UserName="dev")["User"]
+    mine = cloud.arn("cloudformation", "stack/mine/*")
+    statement = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": mine}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="dev", PolicyName="p", PolicyDocument=policy)
+    client = cloud.client(
+        "cloudformation", principal=Principal("user", user["Arn"], cloud.account, user_name="dev")
+    )
+    asked = {"ChangeSetName": "c", "ChangeSetType": "CREATE", "TemplateBody": TEMPLATE}
+    own = client.create_change_set(StackName="mine", **asked)["Id"]
+    others = cloud.client("cloudformation").create_change_set(StackName="other", **asked)["Id"]
+    assert client.describe_change_set(ChangeSetName=own)["StackName"] == "mine"
+    for operation in (client.describe_change_set, client.execute_change_set, client.delete_change_set):
+        with pytest.raises(ClientError, match="not authorized to perform"):
+            operation(ChangeSetName=others)
