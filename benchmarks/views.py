@@ -7,6 +7,8 @@ lifecycle event, of a stage.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import statistics
 import sys
@@ -89,7 +91,8 @@ def release(step: ReleaseRun, view: Measured | None) -> float:
         for _ in states:
             pass
     else:
-        following(states, view.hear, view.draw, step.aws, view.look, view.finish)
+        with contextlib.redirect_stdout(io.StringIO()):  # without a notebook a display is printed
+            following(states, view.hear, view.draw, step.aws, view.look, view.finish)
     return step.release(execution).seconds
 
 

@@ -7,6 +7,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from IPython import display as notebook
+
 from gbg_lib.fleet import Page, read_page
 from gbg_lib.progress import LEARNER
 from gbg_lib.views.shown import Shown
@@ -27,6 +29,27 @@ def site(step: Step) -> Shown:
     if os.environ.get(LEARNER):
         markup += _frame(url) + (f"<p>{MIXED}</p>" if step.parameters.cloud == "aws" else "")
     return Shown(markup, text)
+
+
+class Frame:
+    """The page in a frame while a release goes on: loaded anew when another colour answers.
+
+    Only where somebody looks (`gbg lab`); elsewhere the rows of visits say who answers.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url if os.environ.get(LEARNER) else ""
+        self._shown: str | None = None
+        self._handle = notebook.DisplayHandle()
+
+    def show(self, who: str) -> None:
+        """`who` answered last: blue, green or nobody."""
+        if not self._url or who == self._shown:
+            return
+        text = f"The site now, answered by {who}: {self._url}"
+        shown = Shown(f"<p>{html.escape(text)}</p>{_frame(self._url)}", text)
+        self._handle.display(shown) if self._shown is None else self._handle.update(shown)
+        self._shown = who
 
 
 def _told(page: Page) -> str:

@@ -16,6 +16,7 @@ import pytest
 from gbg_lib.deployments import LifecycleEvent, Target
 from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.pipeline import Action
+from gbg_lib.progress import LEARNER
 from gbg_lib.stacks import StackEvent
 from gbg_lib.typical import Usual, of_stages, shipped
 from gbg_lib.views.live.board import Board, Row, Section
@@ -28,6 +29,7 @@ from gbg_lib.views.live.stack import StackView, show_stack, stack_state
 from gbg_lib.views.live.stack import board as stack_board
 from gbg_lib.views.live.stack import drawing as stack_drawing
 from gbg_lib.views.live.svg import FILLS, SIDES
+from gbg_lib.views.site import Frame
 from gbg_lib.watch.budget import REQUESTS_A_SECOND, Budget
 from gbg_lib.watch.pieces import LAST_LINES, Piece, shown
 from gbg_lib.watch.release import Inside
@@ -393,6 +395,25 @@ class TestVisits:
             traffic.visit("")
             clock.now += 1
         assert len(traffic.visits) == 2
+
+
+class TestFrame:
+    def test_it_is_loaded_anew_when_another_colour_answers(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv(LEARNER, "ada")
+        frame = Frame("http://localhost:1/")
+        for who in ("blue", "blue", "green", "green"):
+            frame.show(who)
+        told = capsys.readouterr().out.splitlines()
+        assert told == [f"The site now, answered by {who}: http://localhost:1/" for who in ("blue", "green")]
+
+    def test_a_run_that_nobody_watches_has_none(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delenv(LEARNER, raising=False)
+        Frame("http://localhost:1/").show("blue")
+        assert capsys.readouterr().out == ""
 
 
 def luminance(colour: str) -> float:

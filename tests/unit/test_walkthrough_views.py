@@ -196,6 +196,9 @@ class TestProgress:
 
 
 class TestExplaining:
+    def test_every_runbook_can_explain_itself(self) -> None:
+        assert all("explain" in names_for(f"{number:02}") for number in range(10))
+
     def run(self, source: str) -> tuple[dict[str, Any], list[object]]:
         shown: list[object] = []
         namespace: dict[str, Any] = {GUARD: explained, SHOW: shown.append}

@@ -17,6 +17,7 @@ from gbg_lib.views.live.following import following
 from gbg_lib.views.live.marks import done, mark, visited
 from gbg_lib.views.live.release_picture import drawing
 from gbg_lib.views.live.screen import Screen
+from gbg_lib.views.site import Frame
 from gbg_lib.views.table import duration
 from gbg_lib.watch.pieces import Piece
 from gbg_lib.watch.release import Inside
@@ -147,6 +148,7 @@ class ReleaseView:
         self.actions: tuple[Action, ...] = ()
         self.inside = Inside(step.aws, step.base) if step else None
         self._step = step
+        self._frame = Frame(step.base.get("SiteUrl", "") if step else "")
         self._usual: Mapping[str, Usual] = {}
 
     def hear(self, actions: Sequence[Action]) -> None:
@@ -159,6 +161,8 @@ class ReleaseView:
     def look(self) -> None:
         if self.inside:
             self.inside.look(self.actions)
+            if self.inside.traffic.visits:
+                self._frame.show(self.inside.traffic.visits[-1].who)
 
     def finish(self) -> None:
         if self.inside:

@@ -57,7 +57,9 @@ def _stage(
     if usual:
         yield svg.text(x + 8, y + 51, f"usually {duration(usual.seconds)}", size=11, ink=ink)
         share = action.seconds / usual.seconds if action and usual.seconds else 0.0
-        yield svg.progress(x, y + STAGE_HIGH + 3, wide, 1.0 if over else share, over=over)
+        yield svg.progress(
+            x, y + STAGE_HIGH + 3, wide, 1.0 if over else share, over=over, bad=now == "failed"
+        )
 
 
 def _pieces(state: ReleaseState, y: float) -> tuple[list[str], float]:

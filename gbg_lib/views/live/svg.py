@@ -71,11 +71,11 @@ def cell(x: float, y: float, size: float, mark: Mark, name: str) -> str:
     return f"<g>{box(x, y, size, size, mark)}{sign}<title>{html.escape(name)}</title></g>"
 
 
-def progress(x: float, y: float, wide: float, share: float, *, over: bool) -> str:
+def progress(x: float, y: float, wide: float, share: float, *, over: bool, bad: bool = False) -> str:
     """How much of the usual time has gone."""
     filled = wide * min(max(share, 0.0), 1.0)
     return (
         f"<rect x='{x:.1f}' y='{y:.1f}' width='{wide:.1f}' height='6' rx='3' fill='#d0d7de'/>"
         f"<rect x='{x:.1f}' y='{y:.1f}' width='{filled:.1f}' height='6' rx='3' "
-        f"fill='{BLUE if over else ORANGE}'/>"
+        f"fill='{RED if bad else BLUE if over else ORANGE}'/>"
     )
