@@ -107,7 +107,9 @@ def main(one: Sandbox) -> None:
         step = ReleaseRun(Parameters(watch_minutes=0))
         asked: list[float] = []
         step.aws.listeners.append(
-            lambda told, asked=asked: asked.append(time.monotonic()) if told.operation in WATCHED else None
+            lambda told, asked=asked: (
+                asked.append(told.started.timestamp()) if told.operation in WATCHED else None
+            )
         )
         view = Measured(step)
         watched.append(release(step, view))

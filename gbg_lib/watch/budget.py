@@ -27,9 +27,9 @@ class Budget:
         self._taken.append(self.clock())
 
     @property
-    def wait_seconds(self) -> float:
-        """Until one more may be made."""
-        return 0.0 if self.free > 0 else max(self._taken[0] + SECOND - self.clock(), 0.0)
+    def until_less(self) -> float:
+        """Seconds until one of those that were taken is a second old."""
+        return max(self._taken[0] + SECOND - self.clock(), 0.0) if self._taken else 0.0
 
     def _forget(self) -> None:
         now = self.clock()

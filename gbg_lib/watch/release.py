@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from gbg_lib.aws import Aws
 from gbg_lib.deployments import BATCH_TARGETS, Target, read_targets, target_ids
@@ -75,9 +76,10 @@ class Inside:
         if deploy is not None and deploy.status == GOING_ON and self.traffic.site:
             self.traffic.visit(deploy.external_id)
         for source in self._due(by_stage):
-            if self.budget.free <= 0:
+            action = by_stage[source.stage]
+            if self.budget.free < self._needs(source, action):
                 return
-            self._ask(source, by_stage[source.stage])
+            self._ask(source, action)
 
     def finish(self, actions: Sequence[Action], sleep: Callable[[float], None] = pause) -> None:
         """What the end of the last stage has left to ask for; waits for its turn."""
@@ -85,7 +87,8 @@ class Inside:
         for source in self._sources:
             action = by_stage.get(source.stage)
             if action is not None and not source.final:
-                sleep(self.budget.wait_seconds)
+                while self.budget.free < self._needs(source, action):
+                    sleep(self.budget.until_less)
                 self._ask(source, action)
 
     def _due(self, by_stage: Mapping[str, Action]) -> list[Source]:
@@ -101,6 +104,15 @@ class Inside:
         each_time = [one for one in due if one.each_time]
         in_turn = sorted((one for one in due if not one.each_time), key=lambda one: one.asked)
         return [*each_time, *in_turn[:1]]
+
+    def _needs(self, source: Source, action: Action) -> int:
+        """Requests; at the end of more than a hundred machines they are more than a second has."""
+        if source.ask != self._machines:
+            return 1
+        if action.status == GOING_ON:
+            return 1 if self._ids else 2
+        batches = ceil(len(self._ids) / BATCH_TARGETS) or self.budget.most
+        return min(1 + batches, self.budget.most)
 
     def _ask(self, source: Source, action: Action) -> None:
         source.asked = self.budget.clock()

@@ -349,6 +349,8 @@ class TestInside:
         inside.finish(over, sleep)
         assert len(inside.targets) == 60 and len(inside.health) == 60 and inside.bake and inside.bake_lines
         asked = len(fake.asked)
+        for first in fake.asked:
+            assert sum(first <= one < first + 1 for one in fake.asked) <= REQUESTS_A_SECOND
         inside.finish(over, sleep)
         assert len(fake.asked) == asked, "once is enough"
 
