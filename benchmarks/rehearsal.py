@@ -28,12 +28,11 @@ def main() -> None:
         done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         whole = time.monotonic() - began
         told = json.loads(done.stdout)
-        rehearsed = open_archive(Path(told["rehearsed"]))
-    recorded = open_archive(RECORD)
-    seconds = {
-        name: sum(archive.manifest.summary["stages"].values())
-        for name, archive in (("recorded release", recorded), ("rehearsed release", rehearsed))
-    }
+        archives = {"recorded release": RECORD, "rehearsed release": Path(told["rehearsed"])}
+        seconds = {
+            name: sum(open_archive(path).manifest.summary["stages"].values())
+            for name, path in archives.items()
+        }
     rows: list[dict[str, object]] = [{"what": name, "seconds": took} for name, took in seconds.items()]
     rows.append({"what": f"rehearsal: {told['status']}", "seconds": whole})
     ratio = whole / seconds["rehearsed release"]
