@@ -159,7 +159,7 @@ def test_what_nobody_needs_goes_with_its_snapshot_and_nothing_else(
     assert [one.image.id for one in plan.going] == [spare["parent"]]
     [snapshot] = before[spare["parent"]].snapshots
     there = snapshots(aws, name)
-    assert list(prune(aws, plan)) == [spare["parent"]]
+    assert list(prune(aws, plan)) == [spare["parent"], snapshot]
     check_pruned(aws, plan)
     assert {image.id for image in golden_images(aws, name)} == set(kept)
     assert snapshots(aws, name) == there - {snapshot}
