@@ -1,0 +1,220 @@
+"""Every job that people schedule, whole and in a row, by the command that schedulers call; and who is told.
+
+All of them work on the shared deployment. A topic inside of AWS and a chat on this machine listen.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from gbg_lib.errors import AccessRefused
+from gbg_lib.images import golden_images
+from gbg_lib.runs import history
+from tests.command import ROOT, clean_environment
+from tests.sandbox.e2e.listener import Listener
+from tests.sandbox.e2e.rights import Somebody
+from tests.sandbox.e2e.world import Deployment, World, exhaust
+from tests.webhooks import Chat, chat
+
+PATIENCE_SECONDS = 600
+ALWAYS = "daily 00:00-12:00; daily 12:00-00:00"
+OLDER = "2023.11.20260406"
+"""an Amazon Linux release before that of Amazon's newest image"""
+FILES = ROOT / "parameters" / "jobs"
+
+
+@dataclass(frozen=True)
+class Ran:
+    result: dict[str, Any]
+    shown: str
+    """what its notebook shows, as text"""
+    evidence: list[str]
+    """the steps that left evidence to resume by"""
+
+
+@dataclass
+class Night:
+    """Runs jobs from their own parameters files; a parameter that is given here comes over the file's."""
+
+    world: World
+    folder: Path
+    listener: Listener
+    room: Chat
+    actors: dict[str, Somebody] = field(default_factory=dict)
+    """who runs each job"""
+
+    def __call__(self, job: str, status: int, **parameters: str) -> Ran:
+        """With the rights that the job has inside AWS, and no others."""
+        runbook = job.replace("-", "_")
+        if runbook not in self.actors:
+            self.actors[runbook] = Somebody(self.world, runbook, "gbg", self.listener.topic)
+        given = {"notify": f"{self.listener.topic}, {self.room.url}", **parameters}
+        words = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
+        words += ["-f", str(FILES / f"{runbook}.yaml")]
+        with self.actors[runbook].acting():
+            done = subprocess.run(
+                [sys.executable, "-m", "gbg_cli", "run", job, *words, "--json"],
+                cwd=self.folder,
+                env=clean_environment(
+                    GBG_HOME=str(self.world.home.folder),
+                    GBG_RUNS=str(self.folder / "runs"),
+                    GBG_RECORDS=str(self.folder / "records"),
+                ),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_SECONDS,
+                check=False,
+            )
+        assert done.returncode == status, done.stdout + done.stderr
+        [result] = json.loads(done.stdout)["runs"]
+        folder = self.folder / "runs" / result["run"]
+        evidence = [str(one["step"]) for one in history.facts(folder)["evidence"]]
+        return Ran(result, text_of(folder / f"{runbook}.ipynb"), evidence)
+
+    def heard(self, count: int) -> list[tuple[str, str]]:
+        """Subject and message of what came to the topic, when there are so many."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(found := self.listener.heard()) < count:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
+        return found
+
+
+def text_of(notebook: Path) -> str:
+    cells = nbformat.read(notebook, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+
+
+@pytest.fixture(scope="module")
+def night(world: World, deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """A push is released at its hour only, as docs/scheduling.md says."""
+    deployment.aws.call("events", "disable_rule", Name=f"{deployment.name}-push")
+    with chat() as room:
+        yield Night(world, tmp_path_factory.mktemp("night"), Listener(world), room)
+    deployment.aws.call("events", "enable_rule", Name=f"{deployment.name}-push")
+
+
+def newest(deployment: Deployment) -> Any:
+    return deployment.run.pipeline.executions()[0]
+
+
+def test_a_release_at_a_set_hour_is_refused_outside_of_its_window(
+    night: Night, deployment: Deployment
+) -> None:
+    before = newest(deployment).id
+    ran = night("timed-release", 3, window="Mon 00:00-00:01; Thu 00:00-00:01")
+    assert (ran.result["status"], ran.result["exit_status"], ran.result["error"]) == (
+        "failed",
+        3,
+        "GateRefused",
+    )
+    assert "is outside Mon 00:00-00:01" in ran.result["what"]
+    assert newest(deployment).id == before
+    [(subject, message)] = night.heard(1)
+    assert subject.startswith("failed: release window: ")
+    assert message.splitlines()[0].startswith("failed: release window: ")
+    assert night.room.said[0]["text"].splitlines()[0] == message.splitlines()[0]
+
+
+def test_inside_of_it_the_branchs_head_is_released_once(night: Night, deployment: Deployment) -> None:
+    commit = deployment.push(lambda work: (work / "NIGHT").touch(), "A night's work")
+    ran = night("timed-release", 0, window=ALWAYS)
+    assert (newest(deployment).commit, newest(deployment).status) == (commit.id, "Succeeded")
+    assert "the branch's head is not released yet" in ran.shown
+    released = newest(deployment).id
+    again = night("timed-release", 0, window=ALWAYS)
+    assert "the branch's head is released already" in again.shown
+    assert newest(deployment).id == released
+
+
+def test_a_rebake_brings_the_same_commit_on_a_patched_image_and_then_has_nothing_to_do(
+    night: Night, deployment: Deployment
+) -> None:
+    deployment.change(os_release=OLDER)
+    exhaust(deployment.base.apply(deployment.base.plan()))
+    before, images = newest(deployment), golden_images(deployment.aws, deployment.name)
+    ran = night("rebake", 0, window=ALWAYS)
+    after = newest(deployment)
+    assert (after.commit, after.status) == (before.commit, "Succeeded")
+    assert after.id != before.id
+    assert len(golden_images(deployment.aws, deployment.name)) == len(images) + 1
+    moved = deployment.base.stacks.parameters(deployment.run.base_stack)["OsRelease"]
+    assert moved > OLDER and moved in ran.shown
+    assert ran.evidence == ["gbg_lib.jobs.rebake:Rebake"]
+    again = night("rebake", 0, window=ALWAYS)
+    assert f"images are on {moved}" in again.shown
+    assert newest(deployment).id == after.id
+
+
+def test_images_that_nobody_needs_go_and_the_serving_ones_stay(night: Night, deployment: Deployment) -> None:
+    before = {image.id for image in golden_images(deployment.aws, deployment.name)}
+    serving = {instance.image for fleet in deployment.run.fleets() for instance in fleet.instances}
+    ran = night("prune-images", 0, keep_images="1")
+    assert ran.evidence == ["gbg_lib.jobs.prune_images:PruneImages"]
+    assert serving <= {image.id for image in golden_images(deployment.aws, deployment.name)} < before
+    assert deployment.run.page().status == 200
+
+
+def test_the_archive_keeps_every_release_that_is_over(night: Night, deployment: Deployment) -> None:
+    ran = night("archive", 0)
+    over = [one for one in deployment.run.pipeline.executions() if one.over]
+    assert all(one.id in ran.shown for one in over)
+    assert "whole, and so is their chain" in ran.shown
+
+
+def test_the_drift_report_fails_for_what_is_not_accepted_and_says_it_first(night: Night) -> None:
+    told = len(night.room.said)
+    failed = night("drift-report", 1, accepted_drift="none")
+    assert failed.result["error"] == "CheckFailed", failed.result
+    assert "moved by releases" in failed.result["what"]
+    [said] = night.room.said[told:]
+    assert said["text"].startswith("failed: ")
+    assert "moved by releases" in said["text"].splitlines()[0]
+    night("drift-report", 0, accepted_drift="all")
+
+
+@pytest.mark.parametrize(
+    ("runbook", "service", "operation", "asked"),
+    [
+        ("rebake", "iam", "create_user", {"UserName": "eve"}),
+        ("rebake", "ec2", "terminate_instances", {"InstanceIds": ["i-0123456789abcdef0"]}),
+        ("rebake", "cloudformation", "delete_stack", {"StackName": "gbg-base"}),
+        ("timed_release", "codepipeline", "start_pipeline_execution", {"name": "shop-release"}),
+        ("timed_release", "ssm", "update_document", {"Name": "gbg-bake", "Content": "{}"}),
+        ("archive", "codepipeline", "start_pipeline_execution", {"name": "gbg-release"}),
+        ("prune_images", "codepipeline", "start_pipeline_execution", {"name": "gbg-release"}),
+        ("prune_images", "ec2", "deregister_image", {"ImageId": "$amazon"}),
+        ("drift_report", "logs", "put_retention_policy", {"logGroupName": "/gbg/bake", "retentionInDays": 1}),
+        ("drift_report", "codepipeline", "start_pipeline_execution", {"name": "gbg-release"}),
+    ],
+)
+def test_a_job_may_do_its_own_work_and_no_other(
+    night: Night, world: World, runbook: str, service: str, operation: str, asked: dict[str, Any]
+) -> None:
+    """Every job above ran with the rights that it has inside AWS."""
+    if "$amazon" in asked.values():
+        images = world.aws.call("ec2", "describe_images", Owners=["amazon"])["Images"]
+        asked = {"ImageId": images[0]["ImageId"]}
+    with pytest.raises(AccessRefused, match="not authorized"):
+        night.actors[runbook].aws.call(service, operation, **asked)
+
+
+def test_everybody_was_told_of_every_end(night: Night) -> None:
+    """Through the topic and in the chat, each message beginning with its reason."""
+    ends = [path for path in (night.folder / "runs").iterdir() if (path / "result.json").exists()]
+    heard = night.heard(len(ends))
+    assert len(heard) == len(night.room.said) == len(ends)
+    statuses = {json.loads((path / "result.json").read_text())["status"] for path in ends}
+    assert statuses == {"done", "failed"}
+    assert all(subject.startswith(("done: ", "failed: ")) for subject, _ in heard)
