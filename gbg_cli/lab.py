@@ -17,6 +17,8 @@ from gbg_lib.progress import LEARNER
 FIRST = "runbooks/00_welcome.ipynb"
 SETTINGS = Path(__file__).parent / "lab_settings"
 """what JupyterLab takes in place of its own defaults; a learner's own settings go before it"""
+PAGE = {"buildCheck": False, "buildAvailable": False}
+"""for the page: it need not ask whether extensions have to be built, which takes a Node.js a second or two"""
 
 
 @click.command()
@@ -45,6 +47,7 @@ def arguments(port: int, no_browser: bool) -> list[str]:
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
         f"--LabApp.app_settings_dir={SETTINGS}",
+        f"--ServerApp.tornado_settings={{'page_config_data': {PAGE}}}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--ServerApp.open_browser=False"] if no_browser else []),

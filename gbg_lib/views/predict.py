@@ -27,11 +27,9 @@ class Question:
         self.answer = answer
         right = answer == self.right
         Progress().note(self.task, right=right)
-        self._told.value = note(
-            GREEN if right else ORANGE,
-            [answer, self.choices[answer]],
-            label="right" if right else "not quite",
-        ).markup
+        verdict = "right" if right else "not quite"
+        lines = [f"{verdict.capitalize()}: {answer}", self.choices[answer]]
+        self._told.value = note(GREEN if right else ORANGE, lines, label=verdict).markup
         return right
 
     def _widget(self) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.parameters import Parameters
@@ -125,6 +128,22 @@ def test_an_event_shows_while_one_looks(page: Chromium, address: str, aws: Aws) 
     entry = {"Source": "my.shop", "DetailType": "Order Placed", "Detail": '{"message": "two teapots"}'}
     aws.call("events", "put_events", Entries=[entry])
     page.until_seen("two teapots")
+    assert page.errors == []
+
+
+def test_a_denied_call_shows_with_what_was_lacking(page: Chromium, address: str, aws: Aws) -> None:
+    page.errors.clear()
+    trusts = {"Effect": "Allow", "Principal": {"AWS": aws.account()}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusts]})
+    role = aws.call("iam", "create_role", RoleName="visitor", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    keys = aws.call("sts", "assume_role", RoleArn=role, RoleSessionName="looks")["Credentials"]
+    visitor = boto3.session.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        visitor.client("ec2", region_name=aws.region, endpoint_url=aws.endpoint_url).describe_instances()
+    see(page, address, "denials", "IAM denials")
+    page.until_seen("ec2:DescribeInstances")
+    page.until_seen("visitor/looks")
+    page.keep(PICTURES / "denials.png")
     assert page.errors == []
 
 

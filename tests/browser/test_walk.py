@@ -5,6 +5,7 @@ One walk, in this order, on one sandbox: each runbook stands on what those befor
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,20 @@ def page(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromiu
             opened.close()
 
 
+@pytest.fixture(scope="module")
+def console(lab: Lab, page: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """A second window on what `gbg lab` tells besides: the sandbox's own page."""
+    told = re.search(r"what happens in it: (\S+)", lab.said())
+    assert told
+    opened = Chromium(str(shutil.which("chromium")), tmp_path_factory.mktemp("console"), QUIET)
+    try:
+        opened.open(told.group(1))
+        opened.until("document.querySelector('.live.on')")
+        yield opened
+    finally:
+        opened.close()
+
+
 @pytest.fixture
 def runbook(page: Chromium, lab: Lab) -> Iterator[Runbook]:
     """What is in front; the browser's console has nothing to complain of."""
@@ -91,7 +106,20 @@ def watch(page: Chromium, runbook: Runbook, section: str) -> int:
     return runbook.press()
 
 
-def see(page: Chromium, name: str) -> None:
+def turn_to(console: Chromium, view: str, seen: str) -> None:
+    """Another section of the sandbox's page, by its link."""
+    console.click(
+        f"[...document.querySelectorAll('nav a')].find(one => one.textContent.startsWith('{view}'))"
+    )
+    console.until(f"document.querySelector('h1')?.textContent === '{view}'")
+    console.until_seen(seen, MINUTES)
+    console.keep(PICTURES / f"console-{view.lower().replace(' ', '-')}.png")
+
+
+def see(page: Chromium, name: str, what: str = "") -> None:
+    """A picture, scrolled to the top of what a script gives."""
+    if what:
+        page.value(f"{what}.scrollIntoView()")
     page.keep(PICTURES / f"{name}.png")
 
 
@@ -131,9 +159,9 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     predict(page, runbook, "A plain page", "Apply")
     cell = watch(page, runbook, "Apply")
     page.until(f"{runbook.cell(cell)}.innerText.includes('IN_PROGRESS')")
-    see(page, "01-live")
+    see(page, "01-live", runbook.cell(cell))
     assert "CREATE_COMPLETE: 48 of 48 resources done" in runbook.wait_run(cell)
-    see(page, "01-made")
+    see(page, "01-made", runbook.cell(cell))
     shown = runbook.run("Check")
     assert RIGHT in shown
     assert "2 instances serve" in shown
@@ -159,7 +187,7 @@ def test_03_makes_the_pipeline_and_asks_for_a_prediction(page: Chromium, runbook
     assert BANNER in runbook.run("Parameters")
     assert "create, because it does not exist yet" in runbook.run("Plan")
     runbook.choose("Wait for the next push")
-    page.until_seen("A new pipeline runs once with what is on the branch already.")
+    page.until_seen("Not quite: Wait for the next push")
     see(page, "03-predicted-wrong")
     predict(page, runbook, "Release the commit of runbook 02", "Apply")
     assert "CREATE_COMPLETE: 17 of 17 resources done" in runbook.run("Apply")
@@ -169,18 +197,21 @@ def test_03_makes_the_pipeline_and_asks_for_a_prediction(page: Chromium, runbook
     happened(page, runbook, "03")
 
 
-def test_04_follows_a_release(page: Chromium, runbook: Runbook) -> None:
+def test_04_follows_a_release(page: Chromium, runbook: Runbook, console: Chromium) -> None:
     begin(page, runbook, "04 · Release")
     assert BANNER in runbook.run("Parameters")
     assert "source AMI is there and not revoked" in runbook.run("Plan")
     predict(page, runbook, "The old version, as if nothing happened", "Follow")
     cell = watch(page, runbook, "Follow")
     page.until(f"{runbook.cell(cell)}.innerText.includes('stages and gates done')")
-    see(page, "04-live")
-    page.until(f"{runbook.cell(cell)}.innerText.includes('AfterInstall')", MINUTES)
-    see(page, "04-live-deploy")
+    see(page, "04-live", runbook.cell(cell))
+    turn_to(console, "Overview", "Add the sample application")
+    turn_to(console, "Bakes", "gbg-bake")
+    page.until(f"{runbook.cell(cell)}.innerText.includes('✓ ApplicationStart')", MINUTES)
+    see(page, "04-live-deploy", runbook.cell(cell))
+    turn_to(console, "Deployments", "AllowTraffic")
     assert "5 of 5 stages and gates done" in runbook.wait_run(cell)
-    see(page, "04-followed")
+    see(page, "04-followed", runbook.cell(cell))
     shown = runbook.run("Check")
     assert RIGHT in shown
     assert "the fleet runs ami-" in shown
@@ -189,6 +220,24 @@ def test_04_follows_a_release(page: Chromium, runbook: Runbook) -> None:
     see(page, "04-site")
     assert "written" in runbook.run("Keep the record")
     assert "Golden AMI, Green fleet" in happened(page, runbook, "04")
+
+
+def test_the_sandboxs_page_shows_what_the_release_did(console: Chromium) -> None:
+    for view, seen in (
+        ("Pipeline", "Add the sample application"),
+        ("Stacks", "gbg-pipeline"),
+        ("Load balancer", "healthy"),
+        ("Events", "CodePipeline"),
+        ("Logs", "/gbg/bake"),
+        ("Machines", "CodeDeploy_gbg-fleet"),
+    ):
+        turn_to(console, view, seen)
+    console.click("document.querySelector('main tbody a')")
+    console.until_seen("Commands that ran in its shell")
+    console.click("document.querySelector('main .links a')")
+    console.until("document.querySelector('#text')?.textContent.includes('cloud-init')")
+    console.keep(PICTURES / "console-machine.png")
+    assert console.errors == []
 
 
 def test_05_finds_nothing_to_go_back_from(page: Chromium, runbook: Runbook) -> None:
