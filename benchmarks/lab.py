@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT, tell
+from common import ROOT, eventually, tell
 
 sys.path.append(str(ROOT))
 
@@ -20,7 +20,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.conftest import QUIET
 from tests.browser.lab import FRONT, Lab
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def measure(folder: Path, chromium: str) -> dict[str, float]:
@@ -33,6 +33,7 @@ def measure(folder: Path, chromium: str) -> dict[str, float]:
             browser.open(address)
             browser.until(f"{FRONT}?.querySelector('h1')?.textContent.startsWith('00 · Welcome')")
             shown = time.monotonic()
+            eventually("a kernel", lambda: "Connecting to kernel" in lab.said())  # it can be stopped then
     finally:
         browser.close()
     return {"address_told": told - begun, "shown": shown - told, "together": shown - begun}

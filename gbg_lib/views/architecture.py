@@ -58,8 +58,8 @@ def picture(runbook: str) -> Picture:
     drawn += [_box(part, part.name in new, part.name in there) for part in PARTS]
     words = _words(new, there)
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' "
-        f"height='{HEIGHT}' role='img' font-family='system-ui, sans-serif' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
+        f"font-family='system-ui, sans-serif' "
         f"aria-label='{html.escape(words)}'>"
         f"<title>{html.escape(words)}</title>"
         f"{TIP}"

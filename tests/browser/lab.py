@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -22,7 +21,7 @@ from tests.browser.chromium import SHIFT, Chromium
 ROOT = Path(__file__).parent.parent.parent
 NOT_COPIED = ("build", "runs", "records")
 """of the project's own folder, besides what is hidden: what tests and learners have made"""
-START_SECONDS = 120
+START_SECONDS, STOP_SECONDS = 120, 60
 CELL_SECONDS = 300
 
 OPEN_SECONDS = 120
@@ -81,8 +80,7 @@ class Lab:
         try:
             yield self._address(process)
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(START_SECONDS)
+            _stop(process)
             self.gbg("down")
 
     def gbg(self, *words: str) -> str:
@@ -189,16 +187,32 @@ class Runbook:
     def wait_run(self, number: int) -> str:
         """Until the cell has a number of its own; what it shows. An error in it fails."""
         cell = self.cell(number)
-        ran = f"/[0-9]/.test({cell}.querySelector('.jp-InputPrompt').textContent)"
-        self._browser.until(f"{cell}.matches('.jp-MarkdownCell') || {ran}", CELL_SECONDS)
+        self._browser.until(f"{cell}.matches('.jp-MarkdownCell') || {self._has_run(number)}", CELL_SECONDS)
         self._browser.value(DRAWN)
         shown = self.shown(number)
         assert not self._browser.value(f"{cell}.querySelector('{WRONG}')"), shown
         return shown
 
+    def _has_run(self, number: int) -> str:
+        return f"/[0-9]/.test({self.cell(number)}.querySelector('.jp-InputPrompt').textContent)"
+
+    def interrupt(self, number: int) -> str:
+        """By the menu, while the cell runs; what it shows then, its KeyboardInterrupt as well."""
+        self.menu("Kernel", "Interrupt Kernel")
+        self._browser.until(f"{self.cell(number)}.querySelector('{WRONG}')", CELL_SECONDS)
+        self._browser.until(self._has_run(number), CELL_SECONDS)
+        return self.shown(number)
+
+    def run_again(self, number: int) -> None:
+        """Begin a cell that ran before."""
+        self.stand(number)
+        self.press()
+        self._browser.until(f"{self.cell(number)}.querySelector('.jp-InputPrompt').textContent.includes('*')")
+
     def shown(self, number: int) -> str:
+        """Laid out as far as the cell is on the screen, else plain."""
         outputs = f"{self.cell(number)}.querySelector('.jp-Cell-outputWrapper')"
-        return str(self._browser.value(f"{outputs}?.innerText ?? ''"))
+        return str(self._browser.value(f"{outputs}?.innerText || {outputs}?.textContent || ''"))
 
     def up_to(self, section: str) -> None:
         """Run cell after cell until the active one is the first of the next section of that name."""
@@ -248,6 +262,16 @@ class Runbook:
         images = "cell.querySelectorAll('.jp-OutputArea :is(.jp-RenderedSVG, .jp-RenderedImage)').length"
         counted = f"{CELLS}.map((cell, number) => {SECTIONS}[number] === {json.dumps(section)} && {images})"
         return sum(self._browser.value(counted))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """A server that was just starting a kernel may wait for it for ever; a kernel ends without it."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _named(these: str, text: str) -> str:

@@ -26,6 +26,11 @@ def test_nothing_is_asked_of_other_machines_and_of_the_learner() -> None:
     assert "--ServerApp.ip=127.0.0.1" in arguments(8888, no_browser=False)
 
 
+def test_a_reload_finds_a_view_as_it_was_seconds_ago() -> None:
+    overrides = json.loads((SETTINGS / "overrides.json").read_text())
+    assert overrides["@jupyterlab/docmanager-extension:plugin"]["autosaveInterval"] <= 10
+
+
 def test_its_start_loads_no_parser_that_nothing_uses() -> None:
     locked = (Path(__file__).parent.parent.parent / "requirements" / "lab.lock").read_text().splitlines()
     assert not [line for line in locked if line.startswith("rfc3987-syntax")]

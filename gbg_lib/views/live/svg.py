@@ -27,11 +27,11 @@ FRAMES: dict[Mark, str] = {"going on": ORANGE, "waiting": "#8c959f"}
 
 
 def picture(height: float, parts: Iterable[str], words: str) -> Picture:
-    """`words` says the same as the picture, for who can't see it."""
+    """`words` says the same, for who can't see it. It is as wide as the place that it is shown in."""
     title = html.escape(words)
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' width='{WIDTH}' "
-        f"height='{height:.0f}' role='img' font-family='system-ui, sans-serif' aria-label='{title}'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height:.0f}' "
+        f"role='img' font-family='system-ui, sans-serif' aria-label='{title}'>"
         f"<title>{title}</title><rect width='{WIDTH}' height='{height:.0f}' rx='8' fill='{PAPER}'/>"
         f"{''.join(parts)}</svg>"
     )
