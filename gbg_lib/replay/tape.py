@@ -16,6 +16,7 @@ import json
 import lzma
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ class Recording:
         """which code cell runs; 0 between and after them"""
         self._cells = 0
         self._file = path.open("a", encoding="utf-8", buffering=1)
+        weakref.finalize(self, self._file.close)
         self._turn = threading.Lock()
         self._lines = 1
         self._there: dict[str, int] = {}
