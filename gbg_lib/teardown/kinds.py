@@ -142,7 +142,9 @@ def _named(item: Mapping[str, Any], otherwise: str) -> str:
     for key in ("LaunchTemplateName", "AutoScalingGroupName", "GroupName"):
         if key in item:
             return str(item[key])
-    return otherwise if "ImageId" in item else tags_of(item.get("Tags", [])).get("Name", otherwise)
+    if item.keys() & {"ImageId", "SnapshotId", "VolumeId"}:
+        return otherwise  # many carry one and the same name
+    return tags_of(item.get("Tags", [])).get("Name", otherwise)
 
 
 def _ask(service: str, operation: str, parameter: str, key: str) -> Callable[..., Any]:

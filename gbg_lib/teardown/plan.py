@@ -32,9 +32,13 @@ class TeardownPlan:
     """why nothing may be removed yet"""
     saved: Cost
     """what it costs today, which then ends"""
+    serving: int = 0
+    """instances that visitors reach now, and afterwards none"""
 
 
-def make_plan(inventory: Inventory, usage: Usage, prices: Prices, *, remove_records: bool) -> TeardownPlan:
+def make_plan(
+    inventory: Inventory, usage: Usage, prices: Prices, *, serving: int, remove_records: bool
+) -> TeardownPlan:
     removals = tuple(one for one in _removals(inventory, remove_records=remove_records) if one.count)
     kept = () if remove_records else tuple(f"bucket {thing.name}" for thing in inventory.records)
     return TeardownPlan(
@@ -45,6 +49,7 @@ def make_plan(inventory: Inventory, usage: Usage, prices: Prices, *, remove_reco
         kept,
         tuple(_refusals(inventory, usage)),
         inventory.cost(prices),
+        serving,
     )
 
 

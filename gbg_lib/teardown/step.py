@@ -7,7 +7,8 @@ from functools import cached_property
 
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
-from gbg_lib.errors import GateRefused, TimedOut
+from gbg_lib.errors import GateRefused, NotThere, TimedOut
+from gbg_lib.gates.serving import healthy_targets
 from gbg_lib.images.usage import read_usage
 from gbg_lib.parameters import Parameters
 from gbg_lib.prices import Prices, read_prices
@@ -39,11 +40,23 @@ class Teardown(Step):
     def confirmed(self) -> bool:
         return self.parameters.confirm == self.parameters.deployment
 
+    @property
+    def serving(self) -> int:
+        """Instances that visitors reach now. A stack that is being deleted takes target groups away."""
+        found = 0
+        for group in (thing for thing in self.before.things if thing.kind == "target group"):
+            try:
+                found += len(healthy_targets(self.aws, group.id))
+            except NotThere:
+                continue
+        return found
+
     def plan(self) -> TeardownPlan:
         return make_plan(
             self.before,
             read_usage(self.aws),
             self.prices,
+            serving=self.serving,
             remove_records=self.parameters.remove_records,
         )
 

@@ -26,6 +26,7 @@ def what_happened(step: Step, runbook: str) -> Shown:
     Who learns (`gbg lab`) has come this far: it is kept in their progress.
     """
     drawn = _drawn(runbook)
+    lines = [line for line in step.aws.changes if OBJECTS not in line]
     said = "The same with the aws command (a long value is a file that you would write first):"
     if step.aws.explains and step.aws.changes:
         said = "Nothing was done. It would have begun with:"
@@ -34,7 +35,8 @@ def what_happened(step: Step, runbook: str) -> Shown:
     elif not step.aws.changes:
         looks = not chapter(runbook).changes
         said = "This runbook only looks." if looks else "Nothing was changed: it was there already."
-    lines = [line for line in step.aws.changes if OBJECTS not in line]
+    elif not lines:
+        said = "Nothing was changed: records and locks were written into their buckets, and that is all."
     return Shown(
         f"<p>{drawn.words}</p><p>{said}</p>{commands(lines) if lines else ''}",
         "\n".join([drawn.words, said, *lines]),

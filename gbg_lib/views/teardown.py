@@ -55,11 +55,17 @@ def removal_table(plan: TeardownPlan) -> Table:
         for number, one in enumerate(plan.removals, start=1)
     ]
     title = f"{plan.deployment}: {plan.action}, because {plan.reason}"
+    if plan.serving:
+        title += f"; {_who(plan.serving)} visitors now, and none will afterwards"
     if plan.kept:
         title += f"; kept: {', '.join(plan.kept)}"
     if plan.refusals:
         title += f"; refused as long as: {'; '.join(plan.refusals)}"
     return table(rows, ["step", "what", "count", "how", "which"], title)
+
+
+def _who(serving: int) -> str:
+    return "1 instance serves" if serving == 1 else f"{serving} instances serve"
 
 
 def _money(things: Iterable[Found], prices: Prices) -> dict[str, str]:

@@ -48,7 +48,8 @@ class StepsView:
             return
         done = sum(row.mark == "done" for row in self.rows.values())
         took = so_far(self._clock() - self._began, self._usual, over=over)
-        title = f"{self._title}: {done} of {len(self.rows)} steps so far done, {took}"
+        counted = f"{len(self.rows)} steps" if over else f"{len(self.rows)} steps so far"
+        title = f"{self._title}: {done} of {counted} done, {took}"
         sections = (Section("Steps", tuple(self.rows.values())), *self._visits())
         shown = Board(f"{title}; {note}" if note else title, sections)
         self.screen.show(shown, lambda: drawing(shown))

@@ -9,6 +9,7 @@ import pytest
 from gbg_lib.errors import GateRefused
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
+from gbg_lib.views.teardown import removal_table
 from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
@@ -45,7 +46,9 @@ def start_bake(deployment: Deployment) -> str:
 def test_without_the_name_nothing_goes_and_with_another_it_is_refused(crooked: Deployment) -> None:
     there = inventory(crooked.aws, crooked.name)
     dry = step(crooked, confirm="")
-    assert list(dry.apply(dry.plan())) == []
+    plan = dry.plan()
+    assert "1 instance serves visitors now, and none will afterwards" in str(removal_table(plan))
+    assert list(dry.apply(plan)) == []
     dry.check()
     with pytest.raises(GateRefused, match="which is another name; nothing was removed"):
         wrong = step(crooked, confirm="crook")
