@@ -61,7 +61,7 @@ class Release:
         found = self.pipeline.list_action_executions(
             pipelineName=PIPELINE, filter={"pipelineExecutionId": execution}
         )["actionExecutionDetails"]
-        self.actions = {action["stageName"]: action for action in found}
+        self.actions = {one["stageName"]: one for one in found if one["actionName"] == one["stageName"]}
         begun = min(action["startTime"] for action in found)
         self.seconds = (max(action["lastUpdateTime"] for action in found) - begun).total_seconds()
 
