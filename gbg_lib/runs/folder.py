@@ -112,13 +112,18 @@ def close_abandoned(runs: Path) -> list[str]:
     return closed
 
 
-def process_started(pid: int) -> str:
-    """A number that no other process with this id has; empty when there is none.
+ZOMBIE = "Z"
 
-    https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22. Without a /proc: whether it lives.
+
+def process_started(pid: int) -> str:
+    """A number that no other process with this id has; empty when there is none, or a zombie.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, fields 3 and 22. Without a /proc: whether it
+    lives.
     """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state == ZOMBIE else fields[18]
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return ""

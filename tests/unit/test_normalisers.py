@@ -31,6 +31,8 @@ DIFFER = {
     ],
     "files of a commit": [("Back to the files of ce5e41b8", "Back to the files of 5f2c9e4d")],
     "failed releases": [("release ce5e41b8: Build/Build failed", "release 5f2c9e4d: Build/Build failed")],
+    "releases in a row": [("513b058f Succeeded", "1fc4b478 Succeeded")],
+    "moments": [('"began": "2026-11-28T15:58:44.496239+00:00"', '"began": "2027-01-02T03:04:05+00:00"')],
     "build folders": [("/codebuild/output/src2427882014/src/a", "/codebuild/output/src1/src/a")],
     "load balancer arns": [
         (
@@ -55,6 +57,7 @@ DIFFER = {
 
 MUST_DIFFER = [
     ("Deploy  Succeeded  3.2 s", "Deploy  Failed  3.2 s"),
+    ("513b058f Succeeded", "513b058f Failed"),
     ("CREATE_COMPLETE", "UPDATE_COMPLETE"),
     ("2 instances serve", "1 instances serve"),
     ("45 of 45 resources done", "44 of 45 resources done"),

@@ -22,10 +22,12 @@ import pytest
 from gbg_lib.pipeline import Pipeline
 from gbg_lib.runner import find_runbook, given_to
 from gbg_lib.runs import history, resume
+from gbg_lib.runs.folder import process_started
 from gbg_lib.steps import ReleaseRun
 from tests.command import ROOT, clean_environment
 from tests.notebooks.small import PARAMETERS, write_notebook
 from tests.sandbox.e2e.world import Deployment, World
+from tests.sandbox.places import eventually
 
 PATIENCE_SECONDS = 600
 LONG = "2000"
@@ -281,6 +283,8 @@ def test_the_lock_of_a_killed_run_is_taken_over_and_its_folder_closed(
 
     killed.kill()
     killed.communicate()
+    holder = int(told["what"].partition(", process ")[2].partition(",")[0])
+    eventually(lambda: not process_started(holder))
     command.ended(command.start(str(takes)), 0)
     [left] = [one for one in history.entries(command.runs) if one.runbook == "holds"]
     assert left.status == "killed"

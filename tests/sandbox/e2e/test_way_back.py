@@ -67,16 +67,27 @@ def recoloured(deployment: Deployment, colour: str) -> str:
     return deployment.release_of(deployment.push(edit, f"Colour {colour}").id)
 
 
+SERVLET = "src/main/java/release/HomeServlet.java"
+THINKS = "        java.util.concurrent.locks.LockSupport.parkNanos(1_600_000_000L);\n"
+
+
 def slower(deployment: Deployment) -> str:
     """The execution of a release whose page takes more than `latency_milliseconds`; no alarm knows of it."""
 
     def edit(work: Path) -> None:
-        servlet = work / "src/main/java/release/HomeServlet.java"
         answer = "        response.getWriter()"
-        wait = "        java.util.concurrent.locks.LockSupport.parkNanos(1_600_000_000L);\n"
-        servlet.write_text(servlet.read_text().replace(answer, wait + answer))
+        servlet = work / SERVLET
+        servlet.write_text(servlet.read_text().replace(answer, THINKS + answer))
 
     return deployment.release_of(deployment.push(edit, "Think before answering").id)
+
+
+def as_fast_as_before(deployment: Deployment) -> str:
+    def edit(work: Path) -> None:
+        servlet = work / SERVLET
+        servlet.write_text(servlet.read_text().replace(THINKS, ""))
+
+    return deployment.release_of(deployment.push(edit, "Answer at once").id)
 
 
 def waits(deployment: Deployment, ready: int, termination: int) -> None:
@@ -321,6 +332,7 @@ def taken_back(deployment: Deployment, redeployed: Redeployed) -> Iterator[Taken
     release = deployment.run.release(execution)
     yield TakenBack(redeployed.before, refused.value, release, run.situation(), load)
     waits(deployment, 0, 5)
+    deployment.succeed(as_fast_as_before(deployment))
 
 
 def test_a_release_that_is_slower_than_blue_is_taken_back_while_blue_lives(taken_back: TakenBack) -> None:
