@@ -15,7 +15,10 @@ SECTIONS = {name: (pattern, to) for name, _, pattern, to in SECTION.findall(NORM
 DIFFER = {
     "instance ids": [("i-88344d02c93d0bd87", "i-0f3f40f98155217ea")],
     "image ids": [("ami-0e93a288ce76957d1", "ami-0123456789abcdef0")],
-    "network and template ids": [("lt-f5443c1c1d06cbfcf", "lt-0123456789abcdef0")],
+    "network, template and snapshot ids": [
+        ("lt-f5443c1c1d06cbfcf", "lt-0123456789abcdef0"),
+        ("snap-c2d305cd05b3dbd28", "snap-e9ec7e5e2712cdaf6"),
+    ],
     "deployment ids": [
         ("d-ABCDEF123", "d-Z9Y8X7W6V"),
         ("CodeDeploy_gbg-fleet_d-ABCDEF123", "CodeDeploy_gbg-fleet_d-Z9Y8X7W6V"),
