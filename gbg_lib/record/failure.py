@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gbg_lib.record.archive import Archive
 from gbg_lib.record.format import Evidence, odd_is_refused
-from gbg_lib.record.story import BAD, side
+from gbg_lib.record.story import BAD, in_release, side
 from gbg_lib.record.words import plain, plain_lines
 
 LOG_LINES = 40
@@ -44,7 +44,8 @@ def _failures(archive: Archive) -> Iterator[tuple[Failure, Evidence]]:
             where, what, log = TELLERS[one.kind](archive, one)
             yield Failure(plain(where), plain(what), at, one.id, tuple(log[-LOG_LINES:])), one
     for one in archive.of("alarm.change"):
-        if one.at and "to ALARM" in str(one.data.get("HistorySummary", "")):
+        fired = "to ALARM" in str(one.data.get("HistorySummary", ""))
+        if one.at and fired and in_release(archive, one):
             name = plain(one.data.get("AlarmName"))
             yield Failure(f"alarm {name}", plain(one.data["HistorySummary"]), one.at, one.id, ()), one
 

@@ -159,15 +159,12 @@ def _fleet(archive: Archive) -> Iterator[Moment]:
             what = f"{one.data.get('Description')} ({one.data.get('StatusCode')})"
             bad = one.data.get("StatusCode") in BAD
             yield Moment(one.at, "fleet", what, one.id, until=one.until, bad=bad)
-    execution = archive.one("execution")
-    begin = execution.at if execution else None
     for one in archive.of("api.call"):
         if one.at and one.data.get("EventName") in ("DeleteAutoScalingGroup", "CreateAutoScalingGroup"):
             asked = one.data["event"].get("requestParameters") or {}
             group = asked.get("autoScalingGroupName") or asked.get("AutoScalingGroupName", "")
             verb = "is made" if one.data["EventName"].startswith("Create") else "is deleted"
-            key = begin is not None and one.at >= begin
-            yield Moment(one.at, "fleet", f"fleet {group} {verb}", one.id, key=key)
+            yield Moment(one.at, "fleet", f"fleet {group} {verb}", one.id, key=in_release(archive, one))
     for one in archive.of("group"):
         if one.at:
             machines = len(one.data.get("Instances", []))
@@ -183,7 +180,7 @@ def _alarms(archive: Archive) -> Iterator[Moment]:
             summary = str(one.data.get("HistorySummary", ""))
             bad = "to ALARM" in summary
             what = f"{one.data.get('AlarmName')}: {summary}"
-            yield Moment(one.at, "alarms", what, one.id, key=bad, bad=bad)
+            yield Moment(one.at, "alarms", what, one.id, key=bad and in_release(archive, one), bad=bad)
 
 
 def _errors(archive: Archive) -> Iterator[Moment]:
@@ -206,6 +203,13 @@ def _calls(archive: Archive) -> Iterator[Moment]:
             error = f", refused: {event['errorCode']}" if event.get("errorCode") else ""
             what = f"{one.data.get('Username', '?')} calls {one.data.get('EventName')}{error}"
             yield Moment(one.at, "people", what, one.id, bad=bool(error))
+
+
+def in_release(archive: Archive, one: Evidence) -> bool:
+    """Whether it happened after the release had begun; evidence goes back further."""
+    execution = archive.one("execution")
+    begin = execution.at if execution else None
+    return begin is not None and one.at is not None and one.at >= begin
 
 
 def side(one: Evidence) -> str:

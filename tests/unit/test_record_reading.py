@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,20 @@ def test_a_good_release_has_no_failure_and_turns_from_blue_to_green() -> None:
     assert "green serves" in words
     assert "blue is out" in words
     assert words.endswith("the release is over: Succeeded")
+
+
+@pytest.mark.parametrize(("minutes", "where"), [(-1, ""), (1, "alarm gbg-unhealthy-hosts")])
+def test_an_alarm_is_a_failure_of_the_release_it_fired_in(minutes: int, where: str) -> None:
+    archive = open_archive(EXAMPLES / SUCCEEDED)
+    [execution] = archive.of("execution")
+    assert execution.at is not None
+    told = {"AlarmName": "gbg-unhealthy-hosts", "HistorySummary": "Alarm updated from OK to ALARM"}
+    at = execution.at + timedelta(minutes=minutes)
+    archive.by_kind["alarm.change"] = [Evidence("alarm.change", "a", "cloudwatch:history", told, at)]
+    found = failure.first_failure(archive)
+    assert (found.where if found else "") == where
+    keys = story.key_moments(story.moments(archive))
+    assert any("to ALARM" in one.what for one in keys) == bool(where)
 
 
 def test_what_changed_names_commit_file_and_image(example: Read) -> None:
