@@ -21,8 +21,8 @@ from gbg_lib.errors import ParameterError
 from gbg_lib.parameters import Parameters, parse_assignments
 from gbg_lib.release import Release, require_succeeded
 from gbg_lib.repository import Commit
-from gbg_lib.runner import Run, find_runbook, prepare, require_read
-from gbg_lib.runner import run as run_runbook
+from gbg_lib.runner.run import Run, find_runbook, prepare, require_read
+from gbg_lib.runner.run import run as run_runbook
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
 NUMBERS = ("01", "02", "03", "04")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gbg_lib.errors import INTERRUPTED
-from gbg_lib.signals import SIGNALS
+from gbg_lib.runner.signals import SIGNALS
 
 _former: dict[int, Callable[[int, Any], Any] | int | None] = {}
 

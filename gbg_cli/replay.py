@@ -10,7 +10,7 @@ from gbg_cli.places import runs as runs_folder
 from gbg_cli.run import shown
 from gbg_cli.terminal import err, errors_shown, out
 from gbg_lib.replay.again import replay as replay_run
-from gbg_lib.runner import prepare
+from gbg_lib.runner.run import prepare
 from gbg_lib.runs import history
 from gbg_lib.runs.folder import begun
 

@@ -17,17 +17,17 @@ from gbg_cli import early
 from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
-from gbg_lib import outputs
-from gbg_lib.afterwards import OUTPUTS, Afterwards
 from gbg_lib.errors import DONE, FAILED, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
-from gbg_lib.in_flight import InFlight
 from gbg_lib.parameters import checked, load_file, parse_assignments
-from gbg_lib.runner import Limits, Run, find_runbook, given_to, prepare, require_read
-from gbg_lib.runner import run as run_runbook
+from gbg_lib.runner import outputs
+from gbg_lib.runner.afterwards import OUTPUTS, Afterwards
+from gbg_lib.runner.in_flight import InFlight
+from gbg_lib.runner.run import Limits, Run, find_runbook, given_to, prepare, require_read
+from gbg_lib.runner.run import run as run_runbook
+from gbg_lib.runner.signals import Stop, heeded
 from gbg_lib.runs import history, result, resume
 from gbg_lib.runs.folder import Asked, close_abandoned
-from gbg_lib.secret_values import masking
-from gbg_lib.signals import Stop, heeded
+from gbg_lib.secret.values import masking
 
 
 class OneLine(click.Command):

@@ -15,7 +15,7 @@ from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib.aws import open_aws
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import checked, load_file
-from gbg_lib.runner import find_runbook
+from gbg_lib.runner.run import find_runbook
 from gbg_lib.scheduling import crontab, hours, inside_aws, systemd
 from gbg_lib.scheduling.scheduled import PATH, Scheduled
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gbg_lib.aws import Aws
-from gbg_lib.situation import GROUP_DIMENSION, Situation
+from gbg_lib.way_back.situation import GROUP_DIMENSION, Situation
 
 KEPT = (
     *("AlarmName", "AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions"),

@@ -20,7 +20,6 @@ import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 
-from gbg_lib import journal, no_echo, secret_answers
 from gbg_lib.errors import (
     AccessRefused,
     AwsError,
@@ -36,7 +35,10 @@ from gbg_lib.replay import clock
 from gbg_lib.replay.session import ReplayedSession, recorded_session
 from gbg_lib.replay.tape import asked, playing
 from gbg_lib.retries import AGAIN, ONCE, repeatable, until_heard
-from gbg_lib.secret_values import learn
+from gbg_lib.runner import journal
+from gbg_lib.secret import answers as secret_answers
+from gbg_lib.secret import no_echo
+from gbg_lib.secret.values import learn
 
 SANDBOX_PROFILE = "gbg-sandbox"
 SANDBOX_POLL_SECONDS = 0.25

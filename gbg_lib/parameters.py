@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.jobs import window
 from gbg_lib.notify import addresses
-from gbg_lib.secret_values import learn
+from gbg_lib.secret.values import learn
 
 WELCOME, BASE, SEED, PIPELINE, RELEASE = "00", "01", "02", "03", "04"
 ROLLBACK, REPLAY, REPAIR, DRILLS, TEARDOWN = "05", "06", "07", "08", "09"

@@ -23,11 +23,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from gbg_lib import journal
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, GbgError, Locked, NotThere
 from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
+from gbg_lib.runner import journal
 from gbg_lib.runs.folder import process_started
 
 KEY = "gbg/release-lock.json"

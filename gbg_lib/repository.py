@@ -21,7 +21,7 @@ from gbg_lib.errors import MisuseError, RepositoryError
 from gbg_lib.git_credentials import sign
 from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 GIT_SECONDS = 300
 AUTHOR = ("golden-blue-green", "gbg@localhost")

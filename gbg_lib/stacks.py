@@ -14,12 +14,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from gbg_lib import no_echo
 from gbg_lib.aws import Aws
 from gbg_lib.blueprint import BODY_LIMIT
 from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.replay import clock
-from gbg_lib.secret_values import learn
+from gbg_lib.secret import no_echo
+from gbg_lib.secret.values import learn
 from gbg_lib.waiting import rounds, wait_until
 
 STACK_MINUTES = 60

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from gbg_lib import blueprint, journal
+from gbg_lib import blueprint
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import GateRefused, NotThere
@@ -21,6 +21,7 @@ from gbg_lib.pipeline import Action, Pipeline
 from gbg_lib.release import Release, read_release, require_succeeded
 from gbg_lib.release_lock import ReleaseLock
 from gbg_lib.repository import Commit, Repository, SeedPlan
+from gbg_lib.runner import journal
 from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 

@@ -12,7 +12,7 @@ from gbg_lib.gates.figures import Figures, figures
 from gbg_lib.gates.gate import Finding
 from gbg_lib.release import Target, targets
 from gbg_lib.replay import clock
-from gbg_lib.situation import Alarm
+from gbg_lib.way_back.situation import Alarm
 
 Clock = Callable[[], datetime]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gbg_lib.aws import Aws
-from gbg_lib.consistency import releasable
-from gbg_lib.drift import edits_that_matter
 from gbg_lib.errors import NotThere
 from gbg_lib.gates.gate import Finding, Gate
+from gbg_lib.mending.drift import edits_that_matter
 from gbg_lib.pipeline import Pipeline
-from gbg_lib.situation import Alarm, Situation, read_situation
 from gbg_lib.stacks import STABLE, Stacks
+from gbg_lib.way_back.consistency import releasable
+from gbg_lib.way_back.situation import Alarm, Situation, read_situation
 
 REVOKED = "gbg:revoked"
 """tag of an image that nothing may be made from; its value says why"""

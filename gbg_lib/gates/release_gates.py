@@ -21,7 +21,7 @@ from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.release import DEPLOY
 from gbg_lib.replay import clock
-from gbg_lib.situation import Alarm, alarms
+from gbg_lib.way_back.situation import Alarm, alarms
 
 PROBES = 10
 """visits a look while green is watched, so that a site without visitors has figures too"""

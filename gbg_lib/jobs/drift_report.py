@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gbg_lib.checks import Check, require
-from gbg_lib.drift import Drift
-from gbg_lib.orphans import Orphan
-from gbg_lib.repair import Repair
+from gbg_lib.mending.drift import Drift
+from gbg_lib.mending.orphans import Orphan
+from gbg_lib.mending.repair import Repair
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import GbgError
-from gbg_lib.masking import Masking
 from gbg_lib.record.format import Evidence, dumps, loads
 from gbg_lib.replay import clock
+from gbg_lib.secret.masking import Masking
 
 BEFORE, AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """how much time around the release is looked at"""

@@ -17,7 +17,7 @@ from gbg_lib.record.sources.fleet import snapshot
 from gbg_lib.record.sources.traffic import health_now
 from gbg_lib.replay import clock
 from gbg_lib.replay.files import as_found
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 OPEN = ".open"
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from gbg_lib.errors import GateRefused, NotThere
-from gbg_lib.masking import Masking
 from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
@@ -28,7 +27,8 @@ from gbg_lib.record.versions import versions
 from gbg_lib.replay import clock
 from gbg_lib.replay.files import as_found
 from gbg_lib.replay.tape import asked
-from gbg_lib.secret_values import learn, masking
+from gbg_lib.secret.masking import Masking
+from gbg_lib.secret.values import learn, masking
 from gbg_lib.steps import ReleaseRun
 
 SETTLED = timedelta(minutes=20)

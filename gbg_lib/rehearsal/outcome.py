@@ -18,7 +18,7 @@ from gbg_lib.record.compare import durations, packages
 from gbg_lib.rehearsal.comparison import Comparison, Pair, compare
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Plan, Unlike
-from gbg_lib.whole_files import write_json
+from gbg_lib.runner.whole_files import write_json
 
 REHEARSALS, RESULT = "rehearsals", "result.json"
 SAME, DIVERGED = "same", "diverged"

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib import journal
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.replay import tape
 from gbg_lib.replay.divergence import AGAIN, Diverged
 from gbg_lib.replay.files import RECORDS
+from gbg_lib.runner import journal
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import GIVEN, JOURNAL, Asked, begun
 
 if TYPE_CHECKING:
-    from gbg_lib.runner import Run
+    from gbg_lib.runner.run import Run
 
 NOWHERE = "nowhere"
 LEARNER = "GBG_LEARNER"
@@ -45,7 +45,7 @@ def replay(
 
     Raises Diverged where it asks for something else, or ends otherwise; MisuseError where nothing was kept.
     """
-    from gbg_lib.runner import run
+    from gbg_lib.runner.run import run
 
     told, ended = begun(source), result.read(source) or {}
     if told is None:

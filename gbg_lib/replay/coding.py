@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.response import StreamingBody
 
-from gbg_lib.masking import Masking
+from gbg_lib.secret.masking import Masking
 
 TIME, TEXT, BYTES, BODY, HASH, MASKED = "$time", "$text", "$bytes", "$body", "$sha256", "$masked"
 ODD = "$odd"

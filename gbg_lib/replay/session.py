@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gbg_lib.replay.coding import back, dumps, read_bodies, reply
 from gbg_lib.replay.tape import Playing, Recording, current
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 DOOR = "aws"
 DATED = ("s3",)

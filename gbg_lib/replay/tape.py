@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gbg_lib import journal
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.replay import coding
 from gbg_lib.replay.divergence import AGAIN, BEFORE, NOTHING, Diverged, differences, diverged, place, words
-from gbg_lib.secret_values import masking
+from gbg_lib.runner import journal
+from gbg_lib.secret.values import masking
 
 T = TypeVar("T")
 

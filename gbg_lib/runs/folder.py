@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gbg_lib import whole_files
 from gbg_lib.errors import MisuseError
+from gbg_lib.runner import whole_files
 from gbg_lib.runs import result
 from gbg_lib.runs.result import BrokenRun, Result, read_json
 

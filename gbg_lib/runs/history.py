@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gbg_lib import journal
 from gbg_lib.errors import MisuseError
+from gbg_lib.runner import journal
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import ENVIRONMENT, JOURNAL, RESOLVED, begun
 

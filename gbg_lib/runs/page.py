@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gbg_lib import whole_files
-from gbg_lib.notebook_format import nbformat
+from gbg_lib.runner import whole_files
+from gbg_lib.runner.notebook_format import nbformat
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "pages"
 """nbconvert's templates of ours"""

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gbg_lib import whole_files
 from gbg_lib.errors import MisuseError
+from gbg_lib.runner import whole_files
 
 VERSION = 1
 FILE = "result.json"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib import journal
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.parameters import Parameters
+from gbg_lib.runner import journal
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import JOURNAL, begun
 

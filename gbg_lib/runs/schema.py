@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from gbg_lib import whole_files
+from gbg_lib.runner import whole_files
 from gbg_lib.runs.result import Result
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "result.schema.json"

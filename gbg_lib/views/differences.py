@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gbg_lib.drift import Drift
-from gbg_lib.orphans import Orphan
+from gbg_lib.mending.drift import Drift
+from gbg_lib.mending.orphans import Orphan
 from gbg_lib.views.table import Table, table
 
 LONG = 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gbg_lib.views.table import Table, table
-from gbg_lib.ways_back import WaysBack
+from gbg_lib.way_back.ways import WaysBack
 
 
 def ways_table(found: WaysBack) -> Table:

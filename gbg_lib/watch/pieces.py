@@ -11,7 +11,7 @@ from typing import Any
 from gbg_lib.aws import Aws
 from gbg_lib.record.words import plain
 from gbg_lib.replay.clock import now
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 LAST_LINES = 6
 WIDTH = 110

@@ -19,11 +19,11 @@ from typing import Any
 
 import nbformat
 
-from gbg_lib import whole_files
 from gbg_lib.errors import GbgError
 from gbg_lib.release_lock import KEY
 from gbg_lib.replay import tape
-from gbg_lib.runner import run
+from gbg_lib.runner import whole_files
+from gbg_lib.runner.run import run
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import BEGUN, GIVEN
 from gbg_lib.views.banner import MODE, WALKTHROUGH

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from gbg_lib.runner import run
+from gbg_lib.runner.run import run
 from tests.notebooks.small import write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent

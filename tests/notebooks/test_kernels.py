@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nbformat
 
-from gbg_lib.kernels import forkable
-from gbg_lib.runner import run
+from gbg_lib.runner.kernels import forkable
+from gbg_lib.runner.run import run
 from tests.notebooks.small import write_notebook
 
 TELL = """

@@ -13,7 +13,7 @@ from gbg_cli.__main__ import main
 from gbg_lib.errors import MisuseError, RunFailed
 from gbg_lib.replay.again import replay
 from gbg_lib.replay.divergence import Diverged
-from gbg_lib.runner import run
+from gbg_lib.runner.run import run
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import KEYS
 from tests.notebooks.keep import RUNBOOKS, RUNS

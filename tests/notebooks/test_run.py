@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from gbg_lib.errors import RunFailed
-from gbg_lib.runner import run
+from gbg_lib.runner.run import run
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 FAILING = """

@@ -13,7 +13,7 @@ import pytest
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.store import Store, records
 from gbg_lib.replay.again import replay
-from gbg_lib.runner import run
+from gbg_lib.runner.run import run
 from gbg_lib.steps import BaseStack
 
 ROOT = Path(__file__).resolve().parent.parent.parent

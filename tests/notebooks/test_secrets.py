@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gbg_lib.masking import MASK
+from gbg_lib.secret.masking import MASK
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -21,7 +21,7 @@ SAYS = """
 import base64, json, os, sys
 from IPython.display import HTML, display
 from gbg_lib.errors import GateRefused
-from gbg_lib.secret_values import learn
+from gbg_lib.secret.values import learn
 learn("pl4nted-" + "learnt-secret")
 learnt, shaped = "pl4nted-" + "learnt-secret", "AKIA" + "PLANTEDSECRET123"
 all_of_them = [db_password, os.environ["PLANTED_TOKEN_SECRET"], learnt, shaped]

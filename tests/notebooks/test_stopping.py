@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from gbg_lib.errors import INTERRUPTED, TimedOut
-from gbg_lib.runner import Limits, run
+from gbg_lib.runner.run import Limits, run
 from tests.notebooks.small import write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent

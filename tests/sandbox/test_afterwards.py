@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gbg_lib.afterwards import FILE, Afterwards
 from gbg_lib.errors import NotDelivered
-from gbg_lib.outputs import Bucket
 from gbg_lib.parameters import Parameters
+from gbg_lib.runner.afterwards import FILE, Afterwards
+from gbg_lib.runner.outputs import Bucket
 from gbg_sandbox.cloud import Cloud
 from tests.sandbox.doors import door
 from tests.webhooks import chat

@@ -22,7 +22,7 @@ def test_the_zip_has_project_packages_runbook_and_parameters(tmp_path: Path) -> 
         job = yaml.safe_load(archive.read("job.yaml"))
     assert job == {"cloud": "aws", "profile": "", "deployment": "shop", "acknowledged": True}
     assert {
-        "gbg_lib/runner.py",
+        "gbg_lib/runner/run.py",
         "gbg_cli/__main__.py",
         "runbooks/jobs/rebake.ipynb",
         "runbooks/mine.ipynb",

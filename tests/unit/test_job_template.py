@@ -13,7 +13,7 @@ from cfnlint.api import lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from gbg_lib.blueprint import BODY_LIMIT, template
-from gbg_lib.drift import MATTERS
+from gbg_lib.mending.drift import MATTERS
 from gbg_lib.scheduling import bundle, rights
 
 TEXT = template("jobs")

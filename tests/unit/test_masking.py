@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gbg_lib.masking import MASK, Masking
+from gbg_lib.secret.masking import MASK, Masking
 
 
 @pytest.mark.parametrize(

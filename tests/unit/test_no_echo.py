@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gbg_lib.masking import MASK
-from gbg_lib.no_echo import declared_in, values_in
-from gbg_lib.secret_values import forget, masking
+from gbg_lib.secret.masking import MASK
+from gbg_lib.secret.no_echo import declared_in, values_in
+from gbg_lib.secret.values import forget, masking
 from gbg_lib.stacks import Stacks
 from tests.unit.aws_fakes import connected
 

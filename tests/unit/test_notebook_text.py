@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from gbg_lib.masking import MASK
-from gbg_lib.notebook_text import NotebookText, notebook_text
-from gbg_lib.secret_values import forget, learn
+from gbg_lib.runner.notebook_text import NotebookText, notebook_text
+from gbg_lib.secret.masking import MASK
+from gbg_lib.secret.values import forget, learn
 
 RUNBOOKS = sorted((Path(__file__).parent.parent.parent / "runbooks").rglob("*.ipynb"))
 
@@ -63,7 +63,7 @@ def test_a_large_cell_that_stays_as_it_is_costs_little() -> None:
 def test_nbformat_is_loaded_without_the_grammar_that_jsonschema_would_load() -> None:
     pytest.importorskip("rfc3987_syntax", reason="JupyterLab has not brought the grammar")
     code = (
-        "import sys\nfrom gbg_lib.notebook_format import nbformat\n"
+        "import sys\nfrom gbg_lib.runner.notebook_format import nbformat\n"
         "assert 'rfc3987_syntax' not in sys.modules\n"
         "nbformat.validate(nbformat.v4.new_notebook())\n"
         "import rfc3987_syntax"

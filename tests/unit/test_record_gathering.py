@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from gbg_lib.aws import Aws
-from gbg_lib.masking import MASK, Masking
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources import SOURCES, ask
 from gbg_lib.record.sources.bake import _packages
@@ -20,6 +19,7 @@ from gbg_lib.record.sources.deploy import deployments
 from gbg_lib.record.sources.pipeline import masked_zip
 from gbg_lib.record.sources.traffic import _resolution
 from gbg_lib.record.sources.trail import shortened
+from gbg_lib.secret.masking import MASK, Masking
 from tests.unit.aws_fakes import connected, refusal
 from tests.unit.release_fakes import (
     BEGIN,

@@ -16,9 +16,9 @@ from gbg_lib.gates.figures import Figures, figures, period_seconds
 from gbg_lib.gates.gate import Judgement, answering
 from gbg_lib.gates.release_gates import AFTER, BEFORE, ReleaseGates
 from gbg_lib.parameters import Parameters
-from gbg_lib.situation import Alarm
 from gbg_lib.smoke import smoke
 from gbg_lib.steps import ReleaseRun
+from gbg_lib.way_back.situation import Alarm
 from tests.unit import serving_fakes
 from tests.unit.serving_fakes import (
     COMMITS,

@@ -13,12 +13,12 @@ import pytest
 from cfnlint.api import lint
 
 from gbg_lib.blueprint import BODY_LIMIT, template
-from gbg_lib.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
 from gbg_lib.errors import CheckFailed, GateRefused
 from gbg_lib.jobs.drift_report import DriftReport, Report
-from gbg_lib.orphans import Orphan
+from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
+from gbg_lib.mending.orphans import Orphan
+from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
 from gbg_lib.parameters import Parameters
-from gbg_lib.repair import Repair, let_go, stages_of, with_fleet
 from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
 

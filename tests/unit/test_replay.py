@@ -22,7 +22,7 @@ from gbg_lib.replay.again import replies_of
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.replay.session import RecordedSession, ReplayedSession
 from gbg_lib.retries import until_heard
-from gbg_lib.secret_values import learn
+from gbg_lib.secret.values import learn
 from tests.unit.aws_fakes import FakeSession, refusal
 
 WHEN = datetime(2026, 11, 28, 12, 0, 1, 5000, UTC)

@@ -8,9 +8,9 @@ import pytest
 
 from gbg_lib.errors import CheckFailed, GateRefused, MisuseError, NotThere, ReleaseFailed
 from gbg_lib.parameters import Parameters
-from gbg_lib.rollback import Progress
-from gbg_lib.rollback_run import RollbackRun
-from gbg_lib.ways_back import Way, WaysBack
+from gbg_lib.way_back.rollback import Progress
+from gbg_lib.way_back.run import RollbackRun
+from gbg_lib.way_back.ways import Way, WaysBack
 from tests.unit.serving_fakes import COMMITS, NEW, OLD, FakeDeployment, FakeServing, Group, green
 from tests.unit.site import serving
 
@@ -349,7 +349,7 @@ class TestConsistency:
         cloud.groups[green("d-OLD")] = Group("2", {"i-7": "2"}, status="")
         cloud.health["i-7"] = "healthy"
         situation = run(cloud).situation()
-        from gbg_lib.consistency import releasable
+        from gbg_lib.way_back.consistency import releasable
 
         told = {check.name: check for check in releasable(situation)}
         assert not told["load balancer"].passed

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from papermill.engines import papermill_engines
 
-from gbg_lib.engine import ENGINE, GbgEngine, heading_of
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import EVERY, names_for
-from gbg_lib.runner import find_runbook, names_in, require_read
+from gbg_lib.runner.engine import ENGINE, GbgEngine, heading_of
+from gbg_lib.runner.run import find_runbook, names_in, require_read
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 RUNBOOKS = Path(__file__).parent.parent.parent / "runbooks"

@@ -12,9 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gbg_lib import journal
 from gbg_lib.errors import MisuseError, NotThere
 from gbg_lib.parameters import Parameters
+from gbg_lib.runner import journal
 from gbg_lib.runs import history, resume, schema
 from gbg_lib.runs.folder import Asked, Folder, begin, close_abandoned
 from gbg_lib.runs.result import Result

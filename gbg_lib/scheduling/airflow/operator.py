@@ -14,11 +14,11 @@ from typing import Any
 from airflow.providers.papermill.operators.papermill import PapermillOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from gbg_lib import outputs
-from gbg_lib.afterwards import Afterwards
 from gbg_lib.errors import DONE, LOCKED, REFUSED, GbgError
 from gbg_lib.parameters import checked, load_file
-from gbg_lib.runner import find_runbook, run
+from gbg_lib.runner import outputs
+from gbg_lib.runner.afterwards import Afterwards
+from gbg_lib.runner.run import find_runbook, run
 
 RUNBOOKS = Path(__file__).resolve().parents[3] / "runbooks"
 RUNS = Path(__file__).resolve().parents[3] / "runs"

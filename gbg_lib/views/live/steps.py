@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from gbg_lib.replay.clock import monotonic
-from gbg_lib.rollback import Progress
 from gbg_lib.teardown.removal import Told
 from gbg_lib.typical import Usual, shipped
 from gbg_lib.views.live import svg
@@ -14,6 +13,7 @@ from gbg_lib.views.live.board import Board, Mark, Row, Section, so_far
 from gbg_lib.views.live.following import following
 from gbg_lib.views.live.screen import Picture, Screen
 from gbg_lib.watch.traffic import Traffic, counts
+from gbg_lib.way_back.rollback import Progress
 
 if TYPE_CHECKING:
     from gbg_lib.steps import Step

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gbg_lib.drift import Drift
 from gbg_lib.errors import GateRefused, StackFailed
-from gbg_lib.orphans import Orphan, find_orphans, sweep
-from gbg_lib.repair import Repair
+from gbg_lib.mending.drift import Drift
+from gbg_lib.mending.orphans import Orphan, find_orphans, sweep
+from gbg_lib.mending.repair import Repair
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
 OLDER = "2023.12.20260608"

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from gbg_lib.pipeline import Pipeline
-from gbg_lib.runner import find_runbook, given_to
+from gbg_lib.runner.run import find_runbook, given_to
 from gbg_lib.runs import history, resume
 from gbg_lib.runs.folder import process_started
 from gbg_lib.steps import ReleaseRun

@@ -23,11 +23,11 @@ from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import Action
 from gbg_lib.release import Release
 from gbg_lib.release_lock import ReleaseLock, this_process
-from gbg_lib.rollback import Progress
-from gbg_lib.rollback_run import RollbackRun
-from gbg_lib.situation import Situation
 from gbg_lib.steps import ReleaseRun
-from gbg_lib.ways_back import WaysBack
+from gbg_lib.way_back.rollback import Progress
+from gbg_lib.way_back.run import RollbackRun
+from gbg_lib.way_back.situation import Situation
+from gbg_lib.way_back.ways import WaysBack
 from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.test_failures import check_that_blue_serves_on
 from tests.sandbox.e2e.world import Deployment, World, exhaust

@@ -14,25 +14,25 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from gbg_lib import journal, kernels, whole_files
 from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
-from gbg_lib.notebook_format import nbformat
 from gbg_lib.parameters import RUNNER, Parameters, checked, names_for, names_set, runbooks_of
 from gbg_lib.replay import again, tape
+from gbg_lib.runner import journal, kernels, whole_files
+from gbg_lib.runner.notebook_format import nbformat
+from gbg_lib.runner.signals import Stop, heeded
 from gbg_lib.runs import environment
 from gbg_lib.runs.folder import ENVIRONMENT, Asked, Folder, begin, close_abandoned, now
 from gbg_lib.runs.page import Page
 from gbg_lib.runs.result import GoingOn, Result
-from gbg_lib.secret_values import learn_environment, learn_named
-from gbg_lib.signals import Stop, heeded
+from gbg_lib.secret.values import learn_environment, learn_named
 
 if TYPE_CHECKING:
-    from gbg_lib.engine import Watch
+    from gbg_lib.runner.engine import Watch
 
 KERNEL = "python3"
 JOBS_FOLDER = "jobs"
 """below the runbooks: those that schedulers start"""
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _loading: list[Thread] = []
@@ -184,7 +184,7 @@ class _Work:
         from papermill.exceptions import PapermillExecutionError
         from papermill.execute import execute_notebook
 
-        from gbg_lib.engine import ENGINE, Watch, register
+        from gbg_lib.runner.engine import ENGINE, Watch, register
 
         register()
         page = Page(self.folder.page, self.folder.runbook)

@@ -25,7 +25,9 @@ from typing import Any, Literal
 
 from gbg_lib import blueprint
 from gbg_lib.checks import Check
-from gbg_lib.drift import (
+from gbg_lib.errors import GateRefused
+from gbg_lib.gates.serving import healthy_targets
+from gbg_lib.mending.drift import (
     FLEET,
     POLICY,
     UNFINISHED,
@@ -38,9 +40,7 @@ from gbg_lib.drift import (
     read_believed,
     read_serving,
 )
-from gbg_lib.errors import GateRefused
-from gbg_lib.gates.serving import healthy_targets
-from gbg_lib.orphans import Orphan, Scene, find_orphans, sweep
+from gbg_lib.mending.orphans import Orphan, Scene, find_orphans, sweep
 from gbg_lib.pipeline import Pipeline
 from gbg_lib.stacks import STABLE, ResourceImport, StackEvent, StackPlan
 from gbg_lib.steps import TAKEN_OVER, Step

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 
 def write(path: Path, text: str) -> None:
@@ -33,7 +33,7 @@ class NotebookFile:
         self._inner = inner
 
     def write(self, text: str, path: str) -> None:
-        from gbg_lib.notebook_text import notebook_text  # a list of runs needs none of it
+        from gbg_lib.runner.notebook_text import notebook_text  # a list of runs needs none of it
 
         self.put(notebook_text(json.loads(text)), path)
 

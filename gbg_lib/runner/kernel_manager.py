@@ -12,8 +12,8 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
 
-from gbg_lib.kernel_side import WORDS
-from gbg_lib.kernels import ForkedKernel, forkable
+from gbg_lib.runner.kernel_side import WORDS
+from gbg_lib.runner.kernels import ForkedKernel, forkable
 
 KERNEL_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 """what is said to a kernel is encrypted, where the kernel can"""

@@ -1,7 +1,7 @@
 """What serves, read at one moment from everything that has a say in it.
 
 Fleets, the deployment group, the launch template's versions, the golden AMI parameter, the alarms and the
-page: `gbg_lib.consistency` says whether they agree, `gbg_lib.ways_back` which way back they leave open.
+page: `consistency` says whether they agree, `ways` which way back they leave open.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gbg_lib.alarms_of_fleets import dead_alarms
 from gbg_lib.checks import Check
 from gbg_lib.images import GoldenImage
-from gbg_lib.situation import Alarm, Situation
+from gbg_lib.way_back.situation import Alarm, Situation
 
 BAKED_BY_HAND = "none"
 """the commit of an image that no release asked for"""

@@ -17,8 +17,8 @@ from gbg_lib.errors import GbgError, NotDelivered
 from gbg_lib.notify import addresses
 from gbg_lib.notify.delivery import Delivery, deliver
 from gbg_lib.notify.message import Message
-from gbg_lib.outputs import RESULT, Bucket, upload
 from gbg_lib.parameters import Parameters
+from gbg_lib.runner.outputs import RESULT, Bucket, upload
 
 if TYPE_CHECKING:
     from gbg_lib.aws import Aws

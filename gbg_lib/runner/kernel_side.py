@@ -10,13 +10,13 @@ from typing import Any
 
 from jupyter_client.session import json_packer
 
-from gbg_lib import journal
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import HIDDEN, addresses_in
 from gbg_lib.replay import tape
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.replay.offline import refuse_network
-from gbg_lib.secret_values import learn, learn_environment, learn_named, masking
+from gbg_lib.runner import journal
+from gbg_lib.secret.values import learn, learn_environment, learn_named, masking
 
 WORDS = [f"--IPKernelApp.extra_extensions={__name__}", f"--Session.packer={__name__}.packed"]
 """for the kernel's command line"""

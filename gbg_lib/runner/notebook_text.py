@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib.notebook_format import nbformat
-from gbg_lib.secret_values import masking
+from gbg_lib.runner.notebook_format import nbformat
+from gbg_lib.secret.values import masking
 
 if TYPE_CHECKING:
-    from gbg_lib.masking import Masking
+    from gbg_lib.secret.masking import Masking
 
 NO_CELLS = ' "cells": [],\n'
 BEGIN, BETWEEN, END = ' "cells": [\n', ",\n", "\n ],\n"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib.secret_values import masking
+from gbg_lib.secret.values import masking
 
 if TYPE_CHECKING:
     from gbg_lib.exchange import Exchange

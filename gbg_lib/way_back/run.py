@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gbg_lib.checks import Check
-from gbg_lib.consistency import consistency
 from gbg_lib.deployment_group import Deployment
 from gbg_lib.images import golden_images
 from gbg_lib.release import read_releases
-from gbg_lib.rollback import Progress, Rollback
-from gbg_lib.situation import Situation, read_situation
 from gbg_lib.steps import HEALTHY_SECONDS, ReleaseRun
 from gbg_lib.waiting import wait_until
-from gbg_lib.ways_back import Way, WaysBack, ways_back
+from gbg_lib.way_back.consistency import consistency
+from gbg_lib.way_back.rollback import Progress, Rollback
+from gbg_lib.way_back.situation import Situation, read_situation
+from gbg_lib.way_back.ways import Way, WaysBack, ways_back
 
 LOOKED_AT = 20
 """releases, newest first"""

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from gbg_lib.masking import Masking, is_secret_name
+from gbg_lib.secret.masking import Masking, is_secret_name
 
 NO_SECRET = re.compile(r"(?i)(true|false|none|null|yes|no|\d{1,6}|)")
 """values that are no secret whatever their name"""

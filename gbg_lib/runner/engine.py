@@ -21,15 +21,15 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from gbg_lib import journal, whole_files
 from gbg_lib.errors import Explained, GbgError, TimedOut
-from gbg_lib.given import require_known
-from gbg_lib.in_flight import InFlight, told_in_time
-from gbg_lib.kernel_manager import KERNEL_CONFIG, KERNEL_WORDS, ForkedKernelManager
-from gbg_lib.notebook_format import nbformat
-from gbg_lib.notebook_text import NotebookText
-from gbg_lib.secret_values import learn_environment, learn_named, masking
-from gbg_lib.signals import Stop, heeded
+from gbg_lib.runner import journal, whole_files
+from gbg_lib.runner.given import require_known
+from gbg_lib.runner.in_flight import InFlight, told_in_time
+from gbg_lib.runner.kernel_manager import KERNEL_CONFIG, KERNEL_WORDS, ForkedKernelManager
+from gbg_lib.runner.notebook_format import nbformat
+from gbg_lib.runner.notebook_text import NotebookText
+from gbg_lib.runner.signals import Stop, heeded
+from gbg_lib.secret.values import learn_environment, learn_named, masking
 
 ENGINE = "gbg"
 MODE, SCHEDULED = "GBG_MODE", "scheduled"

@@ -19,10 +19,10 @@ from gbg_lib.fleet import Fleet
 from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import Action, Pipeline
 from gbg_lib.release import DEPLOY, Release
-from gbg_lib.situation import Situation, read_situation
 from gbg_lib.smoke import Answers, smoke
 from gbg_lib.waiting import rounds
-from gbg_lib.ways_back import Way, blue_fleet, running
+from gbg_lib.way_back.situation import Situation, read_situation
+from gbg_lib.way_back.ways import Way, blue_fleet, running
 
 ROLLBACK_SECONDS = 3600
 NOT_BY_STAGE = ("PipelineExecutionOutdatedException", "UnableToRollbackStageException")

@@ -1,0 +1,1 @@
+"""What is no longer as the stack believes: told in words, mended, swept."""

@@ -1,0 +1,1 @@
+"""Runs a runbook as a job: parameters, kernel, signals, what is written, who is told."""

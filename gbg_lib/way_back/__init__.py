@@ -1,0 +1,1 @@
+"""The ways back from a release: which are open, what each costs, one taken and proved."""
