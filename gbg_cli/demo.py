@@ -17,9 +17,10 @@ from gbg_cli.release_board import Board, followed, live
 from gbg_cli.run import parameters, run_with_progress, shown
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import errors_shown, out
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import ParameterError
 from gbg_lib.parameters import Parameters, parse_assignments
-from gbg_lib.release import Release, require_succeeded
+from gbg_lib.release import Release
 from gbg_lib.repository import Commit
 from gbg_lib.runner.run import Run, find_runbook, prepare, require_read
 from gbg_lib.runner.run import run as run_runbook

@@ -6,22 +6,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import GbgError, NotThere
+from gbg_lib.errors import GbgError, NotThere, ReleaseFailed
 from gbg_lib.logs import log_lines
 from gbg_lib.machines import gone
-from gbg_lib.pipeline import Action
+from gbg_lib.pipeline import BAKE, BUILD, DEPLOY, PIN, SOURCE, Action
+from gbg_lib.release import Release
 from gbg_lib.setbacks import deployment_setback
 from gbg_lib.trail import who_called
 
-if TYPE_CHECKING:
-    from gbg_lib.release import Release
-
-SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
-PIN = "PinFleet"
-"""the first action of stage Deploy"""
 BAD_STEP = ("Failed", "TimedOut", "Cancelled")
 LAST_LINES = 6
 ERROR_LETTERS = 1000
@@ -41,6 +36,14 @@ class Diagnosis:
     what: str
     """a first line, then details: machine, event, script, last lines of the log"""
     try_this: str
+
+
+def require_succeeded(aws: Aws, release: Release) -> Release:
+    """The release, when it succeeded. Raises ReleaseFailed: machine, event, script, log, and what to do."""
+    if release.status == "Succeeded":
+        return release
+    found = diagnose(aws, release)
+    raise ReleaseFailed(f"release {release.execution_id[:8]}", found.what, found.try_this)
 
 
 def diagnose(aws: Aws, release: Release) -> Diagnosis:

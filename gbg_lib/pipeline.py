@@ -20,8 +20,10 @@ MOST_REASON = 200
 ASK_ANYWAY = 8
 """looks, after which the execution is asked for though one of its actions seems to go on"""
 ROLLBACK_TARGET = "rollbackTargetPipelineExecutionId"
-SOURCE = "Source"
-"""the action that takes the commit"""
+STAGES = SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
+"""each has one action of the same name, but for what `PIN` says"""
+PIN = "PinFleet"
+"""the first action of stage Deploy"""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from gbg_lib.parameters import Parameters
+from gbg_lib.pipeline import BAKE, BUILD, DEPLOY
 from gbg_lib.prices import Amount, Cost, Prices
 from gbg_lib.stacks import ResourceChange, StackPlan
 
@@ -105,7 +106,7 @@ def a_release(machines: int, instance_type: str, minutes: Mapping[str, float], p
     machine = (Amount(instance_type), Amount("public IPv4 address"), Amount("volume GiB", ROOT_GIB))
     green = tuple(Amount(one.item, one.count * machines) for one in machine)
     snapshot = Amount("snapshot GiB", ROOT_GIB)
-    bake, build, deploy = (minutes[name] for name in ("BuildGoldenAMI", "Build", "Deploy"))
+    bake, build, deploy = (minutes[name] for name in (BAKE, BUILD, DEPLOY))
     return [
         Use("builder machine", "the golden AMI is made on it", once(*machine, minutes=bake), None,
             "by the bake itself, also when it fails"),

@@ -6,18 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gbg_lib.aws import Aws
-from gbg_lib.deployments import LifecycleEvent as LifecycleEvent
-from gbg_lib.deployments import Target as Target
-from gbg_lib.deployments import targets as targets
-from gbg_lib.diagnosis import BAKE as BAKE
-from gbg_lib.diagnosis import BUILD as BUILD
-from gbg_lib.diagnosis import DEPLOY as DEPLOY
-from gbg_lib.diagnosis import PIN as PIN
-from gbg_lib.diagnosis import SOURCE as SOURCE
-from gbg_lib.diagnosis import diagnose
-from gbg_lib.errors import ReleaseFailed
-from gbg_lib.pipeline import Action, Execution, Pipeline
+from gbg_lib.pipeline import BAKE, BUILD, DEPLOY, PIN, Action, Execution, Pipeline
 
 
 @dataclass(frozen=True)
@@ -80,11 +69,3 @@ def _release(pipeline: Pipeline, execution: Execution) -> Release:
         actions=tuple(actions),
         rolls_back_to=execution.rolls_back_to,
     )
-
-
-def require_succeeded(aws: Aws, release: Release) -> Release:
-    """The release, when it succeeded. Raises ReleaseFailed: machine, event, script, log, and what to do."""
-    if release.status == "Succeeded":
-        return release
-    found = diagnose(aws, release)
-    raise ReleaseFailed(f"release {release.execution_id[:8]}", found.what, found.try_this)

@@ -10,6 +10,7 @@ from pathlib import Path
 from gbg_lib import blueprint
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
 from gbg_lib.gates.before_bake import BeforeBake
@@ -17,8 +18,8 @@ from gbg_lib.gates.gate import Judgement, Person, answering, judge, require_open
 from gbg_lib.gates.release_gates import ReleaseGates
 from gbg_lib.images import golden_images
 from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
-from gbg_lib.pipeline import Action, Pipeline
-from gbg_lib.release import Release, read_release, require_succeeded
+from gbg_lib.pipeline import STAGES, Action, Pipeline
+from gbg_lib.release import Release, read_release
 from gbg_lib.release_lock import ReleaseLock
 from gbg_lib.repository import Commit, Repository, SeedPlan
 from gbg_lib.runner import journal
@@ -228,7 +229,7 @@ class PipelineStack(Step):
                 stack_check(self.stacks.status(self.pipeline_stack)),
                 Check(
                     "stages",
-                    names == ["Source", "BuildGoldenAMI", "Build", "Deploy"],
+                    names == list(STAGES),
                     " → ".join(names),
                     "compare the pipeline with the template",
                 ),

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import yaml
 
-from gbg_lib.pipeline import Action, Pipeline
+from gbg_lib.pipeline import STAGES, Action, Pipeline
 
 TABLE = Path(__file__).with_suffix(".yaml")
 SHIPPED = {"sandbox": "as measured when this was shipped", "aws": "as shipped, not measured"}
 FORMER = 3
 """releases that are looked at, newest first"""
-STAGES = ("Source", "BuildGoldenAMI", "Build", "Deploy")
 
 
 @dataclass(frozen=True)

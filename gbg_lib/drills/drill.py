@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbg_lib.errors import MisuseError
+from gbg_lib.pipeline import STAGES
 
-STAGES = ("Source", "BuildGoldenAMI", "Build", "Deploy")
 CAUSES = ("application", "image", "function", "right", "machine", "alarm", "person")
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "stage": STAGES,

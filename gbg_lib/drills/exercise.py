@@ -9,6 +9,7 @@ from gbg_lib import faults
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.deployments import active_deployments
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.drills import session as sessions
 from gbg_lib.drills.catalogue import DRILLS
 from gbg_lib.drills.drill import QUESTIONS, WHERE_TO_LOOK, Drill, draw, predictions
@@ -17,7 +18,6 @@ from gbg_lib.errors import GateRefused, GbgError, NotThere
 from gbg_lib.fleet import read_page
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
-from gbg_lib.release import require_succeeded
 from gbg_lib.replay import clock
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until

@@ -8,7 +8,7 @@ from gbg_lib.deployments import ACTIVE
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Fault, Strike
 from gbg_lib.faults.moments import allowing, begun_events, installing
-from gbg_lib.release import BUILD, DEPLOY, SOURCE
+from gbg_lib.pipeline import BUILD, DEPLOY, SOURCE
 from gbg_lib.steps import ReleaseRun
 
 REASON = "A planted fault"

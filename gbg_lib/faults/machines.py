@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gbg_lib.deployments import Target
 from gbg_lib.faults import moments
 from gbg_lib.faults.application import head, note, push, restore
 from gbg_lib.faults.fault import Fault, Former, Strike
 from gbg_lib.faults.moments import Ready, begun_events, blocking, installing
-from gbg_lib.release import BUILD, Target
+from gbg_lib.pipeline import BUILD
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
 

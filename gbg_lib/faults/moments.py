@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from gbg_lib.deployments import LifecycleEvent, Target, targets
 from gbg_lib.errors import NotThere
 from gbg_lib.fleet import target_health
-from gbg_lib.pipeline import Action
-from gbg_lib.release import BAKE, DEPLOY, LifecycleEvent, Target, targets
+from gbg_lib.pipeline import BAKE, DEPLOY, Action
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
 

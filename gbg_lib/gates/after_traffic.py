@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import Target, targets
 from gbg_lib.gates.before_bake import of_alarms
 from gbg_lib.gates.figures import Figures, figures
 from gbg_lib.gates.gate import Finding
-from gbg_lib.release import Target, targets
 from gbg_lib.replay import clock
 from gbg_lib.way_back.situation import Alarm
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import targets
 from gbg_lib.gates.gate import Finding
-from gbg_lib.release import targets
 from gbg_lib.smoke import Answers, smoke
 
 TELLING = ("commit", "image", "deployment")

@@ -18,8 +18,7 @@ from gbg_lib.gates.after_traffic import AfterTraffic, Tolerance, change_of_traff
 from gbg_lib.gates.before_traffic import smoke_test
 from gbg_lib.gates.gate import Finding, Gate, Judgement, Person, Watch, require_open
 from gbg_lib.parameters import Parameters
-from gbg_lib.pipeline import Action
-from gbg_lib.release import DEPLOY
+from gbg_lib.pipeline import DEPLOY, Action
 from gbg_lib.replay import clock
 from gbg_lib.way_back.situation import Alarm, alarms
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from gbg_lib import faults
 from gbg_lib.aws import Aws
 from gbg_lib.deployments import active_deployments
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GbgError, NotThere, ReleaseFailed
 from gbg_lib.pipeline import Action
 from gbg_lib.record.recorder import Recorder
 from gbg_lib.rehearsal.document import fitted
 from gbg_lib.rehearsal.plan import BASE, PIPELINE, Plan
 from gbg_lib.rehearsal.sources import push
-from gbg_lib.release import require_succeeded
 from gbg_lib.stacks import StackPlan
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun
 from gbg_lib.waiting import wait_until

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from gbg_lib.deployments import Target
 from gbg_lib.fleet import Fleet
 from gbg_lib.parameters import Parameters, names_for
 from gbg_lib.pipeline import Action
-from gbg_lib.release import Release, Target
+from gbg_lib.release import Release
 from gbg_lib.views.table import Table, duration, table, took
 
 

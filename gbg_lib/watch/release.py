@@ -14,8 +14,7 @@ from gbg_lib.aws import Aws
 from gbg_lib.deployments import BATCH_TARGETS, Target, read_targets, target_ids
 from gbg_lib.errors import GbgError
 from gbg_lib.fleet import target_health
-from gbg_lib.pipeline import Action
-from gbg_lib.release import BAKE, BUILD, DEPLOY
+from gbg_lib.pipeline import BAKE, BUILD, DEPLOY, Action
 from gbg_lib.replay.clock import pause
 from gbg_lib.watch.budget import Budget
 from gbg_lib.watch.pieces import Piece, Tail, bake_steps, build_phases

@@ -17,8 +17,8 @@ from gbg_lib.deployment_group import Deployment, deployment
 from gbg_lib.errors import AwsError, GateRefused, NotThere, ReleaseFailed
 from gbg_lib.fleet import Fleet
 from gbg_lib.gates.serving import require_serving
-from gbg_lib.pipeline import Action, Pipeline
-from gbg_lib.release import DEPLOY, Release
+from gbg_lib.pipeline import DEPLOY, Action, Pipeline
+from gbg_lib.release import Release
 from gbg_lib.smoke import Answers, smoke
 from gbg_lib.waiting import rounds
 from gbg_lib.way_back.situation import Situation, read_situation

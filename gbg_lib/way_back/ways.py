@@ -13,7 +13,8 @@ from typing import Literal
 from gbg_lib.errors import GateRefused, MisuseError
 from gbg_lib.fleet import Fleet
 from gbg_lib.images import GoldenImage
-from gbg_lib.release import BAKE, DEPLOY, Release
+from gbg_lib.pipeline import BAKE, DEPLOY
+from gbg_lib.release import Release
 from gbg_lib.way_back.situation import Situation
 
 Kind = Literal["blue", "stay", "redeploy", "retry"]

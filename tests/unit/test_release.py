@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import targets
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import ReleaseFailed
 from gbg_lib.pipeline import Pipeline
-from gbg_lib.release import read_release, require_succeeded, targets
+from gbg_lib.release import read_release
 from tests.unit.aws_fakes import connected
 from tests.unit.release_fakes import (
     COMMIT,

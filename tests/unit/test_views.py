@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
+from gbg_lib.deployments import LifecycleEvent, Target
 from gbg_lib.fleet import Fleet, Instance
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
-from gbg_lib.release import LifecycleEvent, Release, Target
+from gbg_lib.release import Release
 from gbg_lib.views import (
     actions_table,
     fleets_table,

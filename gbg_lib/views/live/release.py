@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gbg_lib.deployments import Target
-from gbg_lib.pipeline import Action
+from gbg_lib.pipeline import BAKE, BUILD, STAGES, Action
 from gbg_lib.record.words import plain
-from gbg_lib.release import BAKE, BUILD
 from gbg_lib.replay.clock import monotonic
-from gbg_lib.typical import STAGES, Usual, former_releases, of_stages
+from gbg_lib.typical import Usual, former_releases, of_stages
 from gbg_lib.views.live.board import SIGNS, Board, Mark, Row, Section, so_far, whole
 from gbg_lib.views.live.following import following
 from gbg_lib.views.live.marks import done, mark, visited

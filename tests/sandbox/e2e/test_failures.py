@@ -15,10 +15,13 @@ import pytest
 import yaml
 
 from gbg_lib import blueprint
+from gbg_lib.deployments import Target, targets
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import ReleaseFailed
 from gbg_lib.fleet import target_health
 from gbg_lib.images import golden_images
-from gbg_lib.release import BUILD, Release, Target, require_succeeded, targets
+from gbg_lib.pipeline import BUILD
+from gbg_lib.release import Release
 from tests.sandbox.e2e.inventory import instances_alive
 from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.world import Deployment

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gbg_lib.deployments import Target, targets
 from gbg_lib.fleet import read_page, target_health
 from gbg_lib.images import golden_images
-from gbg_lib.release import Target, targets
 from tests.sandbox.e2e.world import Deployment
 
 KINDS = ("probed", "chroot")

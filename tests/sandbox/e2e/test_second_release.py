@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gbg_lib.deployments import targets
 from gbg_lib.images import GoldenImage, difference, golden_images, package_list, read_lineage
-from gbg_lib.release import Release, targets
+from gbg_lib.release import Release
 from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 

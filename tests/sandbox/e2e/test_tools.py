@@ -7,7 +7,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from gbg_lib.release import BUILD
+from gbg_lib.pipeline import BUILD
 from tests.command import clean_environment
 from tests.sandbox.e2e.world import Deployment, World
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from gbg_lib.aws import Aws, open_aws
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import StackFailed
 from gbg_lib.parameters import Parameters
-from gbg_lib.release import Release, require_succeeded
+from gbg_lib.release import Release
 from gbg_lib.repository import Commit
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository
 from gbg_lib.waiting import wait_until

@@ -15,8 +15,7 @@ import pytest
 from gbg_lib.errors import AccessRefused, StackFailed, TimedOut
 from gbg_lib.faults import rights
 from gbg_lib.faults.application import note
-from gbg_lib.pipeline import Action
-from gbg_lib.release import BAKE
+from gbg_lib.pipeline import BAKE, Action
 from gbg_lib.steps import ReleaseRun
 from tests.command import clean_environment
 from tests.sandbox.e2e.world import Deployment, exhaust

@@ -7,11 +7,12 @@ from typing import Any
 
 from gbg_lib import faults
 from gbg_lib.deployments import active_deployments
+from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import ReleaseFailed, TimedOut
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Fault
 from gbg_lib.fleet import read_page, target_health
-from gbg_lib.release import Release, require_succeeded
+from gbg_lib.release import Release
 from gbg_lib.waiting import wait_until
 from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.load import Answer, Load
