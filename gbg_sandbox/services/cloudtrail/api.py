@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.h
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gbg_sandbox.gateway.trail import ApiCall
@@ -17,6 +18,8 @@ DATA_EVENTS = frozenset(
     {"s3:PutObject", "s3:DeleteObject", "s3:CopyObject", "s3:UploadPart", "lambda:Invoke"}
 )
 PAGE = 50
+LONGEST_CALL = timedelta(minutes=5)
+"""a call is dated by its beginning and written down at its end"""
 
 
 class CloudTrail(Service):
@@ -29,33 +32,36 @@ class CloudTrail(Service):
             raise AwsError("InvalidLookupAttributesException", "one lookup attribute a call, as on AWS")
         start = params.get("StartTime", datetime.min.replace(tzinfo=UTC))
         end = params.get("EndTime", datetime.max.replace(tzinfo=UTC))
-        found = [
-            event
-            for event in map(self._event, filter(_management, reversed(self.cloud.trail.calls())))
-            if start <= event["EventTime"] <= end and all(_matches(event, wanted) for wanted in attributes)
-        ]
-        first = _offset(params.get("NextToken", "0"))
+        wanted = [(one["AttributeKey"], one["AttributeValue"]) for one in attributes]
         size = params.get("MaxResults", PAGE)
-        page: dict[str, Any] = {"Events": found[first : first + size]}
-        if first + size < len(found):
-            page["NextToken"] = str(first + size)
+        page: dict[str, Any] = {"Events": []}
+        for number, made in self.cloud.trail.before(_number(params.get("NextToken", ""))):
+            if made.time < start - LONGEST_CALL:
+                break
+            if (
+                start <= made.time <= end
+                and _management(made)
+                and all(_matches(made, *one) for one in wanted)
+            ):
+                if len(page["Events"]) == size:
+                    page["NextToken"] = str(number + 1)
+                    break
+                page["Events"].append(self._event(made))
         return page
 
     def _event(self, call: ApiCall) -> dict[str, Any]:
-        read_only = call.operation.startswith(READS)
-        name = call.principal.session_name or call.principal.user_name or "root"
-        source = f"{call.service}.amazonaws.com"
+        told = {name: tell(call) for name, tell in LOOKED_UP_BY.items()}
         record = {
             "eventVersion": "1.11",
             "eventID": call.request_id,
             "eventTime": call.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "eventSource": source,
+            "eventSource": told["EventSource"],
             "eventName": call.operation,
             "awsRegion": self.cloud.region,
             "sourceIPAddress": call.principal.service or call.source_address,
             "userAgent": call.user_agent,
             "requestID": call.request_id,
-            "readOnly": read_only,
+            "readOnly": call.operation.startswith(READS),
             "eventCategory": "Management",
             "userIdentity": {"type": _identity_type(call), "arn": call.principal.arn},
             "requestParameters": json.loads(json.dumps(call.params, default=str)),
@@ -63,15 +69,9 @@ class CloudTrail(Service):
             **({"errorMessage": call.error_message} if call.error_message else {}),
         }
         return {
-            "EventId": call.request_id,
-            "EventName": call.operation,
+            **told,
             "EventTime": call.time,
-            "EventSource": source,
-            "ReadOnly": str(read_only).lower(),
-            "Username": name,
-            "Resources": [
-                {"ResourceName": value} for value in call.params.values() if isinstance(value, str) and value
-            ],
+            "Resources": [{"ResourceName": value} for value in _resources(call)],
             "CloudTrailEvent": json.dumps(record),
         }
 
@@ -85,19 +85,33 @@ def _identity_type(call: ApiCall) -> str:
     return {"user": "IAMUser", "role": "AssumedRole", "root": "Root"}.get(call.principal.kind, "AWSService")
 
 
-def _matches(event: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    key, value = wanted["AttributeKey"], wanted["AttributeValue"]
+LOOKED_UP_BY: Mapping[str, Callable[[ApiCall], str]] = {
+    "EventId": lambda call: call.request_id,
+    "EventName": lambda call: call.operation,
+    "EventSource": lambda call: f"{call.service}.amazonaws.com",
+    "ReadOnly": lambda call: str(call.operation.startswith(READS)).lower(),
+    "Username": lambda call: call.principal.session_name or call.principal.user_name or "root",
+}
+"""beside the names of its resources"""
+
+
+def _resources(call: ApiCall) -> list[str]:
+    return [value for value in call.params.values() if isinstance(value, str) and value]
+
+
+def _matches(call: ApiCall, key: str, value: str) -> bool:
     if key == "ResourceName":
-        return any(resource["ResourceName"] == value for resource in event["Resources"])
+        return value in _resources(call)
     if key in ("ResourceType", "AccessKeyId"):
         raise AwsError("InvalidLookupAttributesException", f"gbg_sandbox does not look events up by {key}")
-    return bool(event[key] == value)
+    return LOOKED_UP_BY[key](call) == value
 
 
-def _offset(token: str) -> int:
-    if not token.isdigit():
+def _number(token: str) -> int | None:
+    """Of the first call that a page does not look at any more; None for all."""
+    if token and not token.isdigit():
         raise AwsError("InvalidNextTokenException", "Invalid NextToken")
-    return int(token)
+    return int(token) if token else None
 
 
 SERVICE = CloudTrail

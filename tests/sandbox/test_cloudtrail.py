@@ -1,0 +1,92 @@
+"""CloudTrail's event history, looked up in pages while more is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.gateway.trail import ApiCall
+from gbg_sandbox.service import Principal
+
+BEGIN = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SOMEONE = Principal("user", "arn:aws:iam::123456789012:user/someone", "123456789012", user_name="someone")
+CHANGES = [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]
+Client = Callable[[str], Any]
+
+
+def called(cloud: Cloud, number: int, operation: str = "RunInstances", service: str = "ec2") -> None:
+    time = BEGIN + timedelta(seconds=number)
+    cloud.trail.append(
+        ApiCall(f"id-{number}", service, operation, SOMEONE, {"Name": f"n{number}"}, time=time)
+    )
+
+
+@pytest.fixture
+def trail(cloud: Cloud, client: Callable[[str], BaseClient]) -> Any:
+    for number in range(200):
+        called(cloud, number, "DescribeInstances" if number % 2 else "RunInstances")
+    return client("cloudtrail")
+
+
+def names(events: list[dict[str, Any]]) -> list[str]:
+    return [one["EventId"] for one in events]
+
+
+def test_pages_hold_every_event_of_the_time_once_and_newest_first(cloud: Cloud, trail: Any) -> None:
+    asked = {"StartTime": BEGIN, "EndTime": BEGIN + timedelta(seconds=150), "LookupAttributes": CHANGES}
+    found: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        page = trail.lookup_events(**asked, **more)
+        found += names(page["Events"])
+        called(cloud, 1000 + len(found))
+        if "NextToken" not in page:
+            break
+        more = {"NextToken": page["NextToken"]}
+    assert found == [f"id-{number}" for number in range(150, -1, -2)]
+
+
+def test_what_was_called_before_it_but_written_down_later_is_found(cloud: Cloud, trail: Any) -> None:
+    called(cloud, -20)
+    called(cloud, 190)
+    found = trail.lookup_events(StartTime=BEGIN + timedelta(seconds=180), EndTime=BEGIN + timedelta(hours=1))
+    assert len(names(found["Events"])) == 21
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "count"),
+    [("EventName", "DescribeInstances", 100), ("ResourceName", "n7", 1), ("Username", "nobody", 0)],
+)
+def test_one_attribute_is_looked_up(trail: Any, key: str, value: str, count: int) -> None:
+    pages = trail.get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}], StartTime=BEGIN
+    )
+    mine = [one for page in pages for one in page["Events"] if one["EventId"].startswith("id-")]
+    assert len(mine) == count
+
+
+def test_data_events_are_in_no_history(cloud: Cloud, trail: Any) -> None:
+    called(cloud, 300, "PutObject", "s3")
+    found = trail.lookup_events(StartTime=BEGIN + timedelta(seconds=299), EndTime=BEGIN + timedelta(hours=1))
+    assert found["Events"] == []
+
+
+def test_a_token_that_was_never_given_out_is_refused(trail: Any) -> None:
+    with pytest.raises(ClientError, match="InvalidNextToken"):
+        trail.lookup_events(NextToken="x")
+
+
+def test_a_page_costs_what_it_shows_and_not_what_was_ever_called(cloud: Cloud, trail: Any) -> None:
+    for number in range(50_000):
+        called(cloud, 400 + number)
+    began = perf_counter()
+    page = trail.lookup_events(LookupAttributes=CHANGES, StartTime=BEGIN + timedelta(seconds=50_300))
+    assert len(page["Events"]) == 50
+    assert perf_counter() - began < 1
