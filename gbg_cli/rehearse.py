@@ -73,7 +73,7 @@ def rehearse(
         if not trust:
             require_trusted(planned, found.path, records())
         with sandbox(kept, scale) as say:
-            made = performed(planned, found, say)
+            made = performed(planned, found, say, scale)
         told(made, as_json)
     sys.exit(DONE if made.comparison.same else DIVERGED)
 
@@ -95,10 +95,10 @@ def offered() -> Offer:
     return Offer(ACCOUNT, REGION, catalogue.load().releases)
 
 
-def performed(planned: Plan, found: Read, say: Callable[[str], None]) -> Outcome:
+def performed(planned: Plan, found: Read, say: Callable[[str], None], scale: float) -> Outcome:
     began = time.monotonic()
     folder = folder_for(records(), planned, datetime.now(UTC))
-    rehearsal = Rehearsal(planned, open_aws(Parameters()), folder)
+    rehearsal = Rehearsal(planned, open_aws(Parameters()), folder, scale)
     for words in rehearsal.set_up():
         if words:
             say(words)

@@ -19,6 +19,13 @@ UNHEALTHY = """\
             return;
         }
 """
+CONNECTIONS = 20
+OUT_OF_CONNECTIONS = """\
+        if (free.getAndDecrement() <= 0) {
+            response.sendError(500, "no connection is free");
+            return;
+        }
+"""
 FLAPS = " && looks.getAndIncrement() % 14 >= 4"
 
 
@@ -77,6 +84,16 @@ def unhealthy(condition: str) -> Edit:
         replaced(path, "    private String json;\n", f"    private String json;\n{field}")(work)
 
     return edit
+
+
+def leak(work: Path) -> None:
+    """Each page takes a connection and gives none back; nothing but visitors' pages needs one."""
+    path = f"{JAVA}/HomeServlet.java"
+    counter = "java.util.concurrent.atomic.AtomicInteger"
+    field = f"    private final {counter} free = new {counter}({CONNECTIONS});\n"
+    replaced(path, "    private HomePage page;\n", f"    private HomePage page;\n{field}")(work)
+    begin = "        response.setContentType("
+    replaced(path, begin, OUT_OF_CONNECTIONS + begin)(work)
 
 
 def hook(script: str, line: str) -> Edit:
@@ -165,5 +182,11 @@ FAULTS = (
         "The application tells the load balancer by turns that it is well and that it is not.",
         unhealthy(FLAPS),
         "A health check with moods",
+    ),
+    _fault(
+        "connections-run-out",
+        f"Each page takes a connection and gives none back: after {CONNECTIONS} visitors come errors.",
+        leak,
+        "Take a connection for each page",
     ),
 )

@@ -2,5 +2,6 @@
 
 `likeness` what differs by nature, `steps` a record as steps, `comparison` two records step by step,
 `plan` what to set up and what can't be, `sources` files and commits, `change` the one input of a what-if,
-`rehearse` the doing, `result` what came of it. docs/records.md tells it in plain words.
+`timetable` and `visitors` who comes meanwhile, `rehearse` the doing, `outcome` and `report` what came of
+it. docs/records.md tells it in plain words.
 """

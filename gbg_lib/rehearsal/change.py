@@ -4,7 +4,7 @@
     image=<record>    the recorded application on the image of another release: its release of Amazon Linux,
                       the image it was made from, and its bake's document
     <name>=<value>    a parameter of the stacks, under our name or the template's
-    fault=<drill>     a fault of the drills, planted on top
+    fault=<fault>     one of the faults that drills are made of, planted on top
 
 Whatever is not known is refused before anything is started, with the nearest name that is.
 """
@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from gbg_lib import faults
-from gbg_lib.drills import DRILLS
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import BASE as BASE_RUNBOOK
 from gbg_lib.parameters import Parameters, names_for, parse_assignments
@@ -98,8 +97,8 @@ def _record(word: str, shelf: Sequence[Shelved]) -> Archive:
 
 
 def _fault(plan: Plan, name: str) -> Plan:
-    if name not in DRILLS:
-        raise _unknown("there is no drill", name, {one: faults.CATALOGUE[one].what for one in DRILLS})
+    if name not in faults.CATALOGUE:
+        raise _unknown("there is no fault", name, {one.name: one.what for one in faults.CATALOGUE.values()})
     fault = faults.CATALOGUE[name]
     expected = (COMMIT,) if fault.pushes else ()
     return replace(plan, fault=name, changed=f"a fault: {fault.what}", expected=expected)

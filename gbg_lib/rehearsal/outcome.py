@@ -18,6 +18,8 @@ from gbg_lib.record.compare import durations, packages
 from gbg_lib.rehearsal.comparison import Comparison, Pair, compare
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Plan, Unlike
+from gbg_lib.rehearsal.timetable import visited
+from gbg_lib.rehearsal.visitors import MOST_PER_SECOND
 from gbg_lib.runner.whole_files import write_json
 
 REHEARSALS, RESULT = "rehearsals", "result.json"
@@ -96,7 +98,12 @@ def outcome(plan: Plan, folder: Path, recorded: Archive, path: Path, seconds: fl
         rehearsed,
         path,
         comparison,
-        (*plan.unlike, *_of_images(recorded, rehearsed), *_of_time(comparison)),
+        (
+            *plan.unlike,
+            *_of_visitors(recorded, rehearsed),
+            *_of_images(recorded, rehearsed),
+            *_of_time(comparison),
+        ),
         None if before is None else compare(before, rehearsed, Likeness(), plan.expected),
         seconds,
     )
@@ -124,6 +131,22 @@ def _read(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, Mapping) else {}
+
+
+def _seen(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
+    """What only both records together tell."""
+    yield from _of_visitors(recorded, rehearsed)
+    yield from _of_images(recorded, rehearsed)
+
+
+def _of_visitors(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
+    """What their load balancers counted."""
+    told = [visited(one) for one in (recorded, rehearsed)]
+    if not any(requests for requests, _ in told):
+        return
+    then, now = [f"{requests} requests, {errors} answered by errors" for requests, errors in told]
+    why = f"they come as they were counted, {MOST_PER_SECOND} a second at most, and all see the front page"
+    yield Unlike("visitors", then, now, why)
 
 
 def _of_images(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gbg_lib.record.verify import verify
 from gbg_lib.record.words import plain
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.sources import Commit, File, Source, former_source, source_of
+from gbg_lib.rehearsal.timetable import Timetable, timetable
 from gbg_lib.repository import AUTHOR, files_of
 from gbg_lib.steps import TAKEN_OVER
 
@@ -31,6 +32,8 @@ INTERVENTIONS = frozenset(
     | {"UpdateAutoScalingGroup", "ContinueDeployment", "DeleteObject", "RetryStageExecution"}
 )
 """calls by which someone takes a hand in a release"""
+SANDBOX_SCALE = 60.0
+"""of the sandbox's waits, and so of its alarms' minutes, unless someone chose another"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class Plan:
     former: Source | None
     """what served before; None for a first release"""
     likeness: Likeness
+    timetable: Timetable = field(default_factory=dict)
+    """when visitors came"""
+    recorded_scale: float = 1.0
+    """AWS seconds in a recorded second"""
     unlike: tuple[Unlike, ...] = ()
     fault: str = ""
     """planted on top, for a what-if"""
@@ -114,6 +121,8 @@ def plan(archive: Archive, former: Archive | None, offer: Offer) -> Plan:
         source,
         before or (_stand_in() if had_former(archive) else None),
         _likeness(archive, offer, given[BASE].get("OsRelease", "")),
+        timetable(archive, fine=not on_aws(archive)),
+        1.0 if on_aws(archive) else SANDBOX_SCALE,
         (*unlike, *dropped, *_of_people(archive), *_of_faults(archive)),
     )
 
@@ -222,7 +231,7 @@ def _by_nature(archive: Archive, offer: Offer) -> Iterator[Unlike]:
     for what, recorded, rehearsed in pairs:
         if recorded and recorded != rehearsed:
             yield Unlike(what, recorded, rehearsed, "a sandbox is an account of its own")
-    yield Unlike("people and visitors", _who(archive), "nobody", "only the release itself is repeated")
+    yield Unlike("people", _who(archive), "nobody", "only the release itself is repeated")
     yield Unlike(
         "ids, times, addresses", "as recorded", "others", "AWS draws them anew; they are left out of account"
     )
@@ -238,12 +247,7 @@ def _by_nature(archive: Archive, offer: Offer) -> Iterator[Unlike]:
 def _who(archive: Archive) -> str:
     execution = archive.one("execution")
     told = (execution.data.get("trigger", {}) if execution else {}).get("triggerDetail", "")
-    requests = sum(
-        sum(one.data.get("values", []))
-        for one in archive.of("traffic")
-        if one.data.get("metric") == "RequestCount" and one.data.get("period") == 60
-    )
-    return f"set going by {plain(str(told).rpartition('/')[2], 60) or '?'}; {requests:.0f} requests"
+    return f"set going by {plain(str(told).rpartition('/')[2], 60) or '?'}"
 
 
 def _of_sources(archive: Archive, source: Source, before: Source | None) -> Iterator[Unlike]:

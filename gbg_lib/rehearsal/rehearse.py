@@ -5,21 +5,25 @@ What it is given is an account of its own, empty and thrown away afterwards.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 
 from gbg_lib import faults
 from gbg_lib.aws import Aws
 from gbg_lib.deployments import active_deployments
 from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GbgError, NotThere, ReleaseFailed
+from gbg_lib.faults import moments
 from gbg_lib.pipeline import Action
 from gbg_lib.record.recorder import Recorder
 from gbg_lib.rehearsal.document import fitted
 from gbg_lib.rehearsal.plan import BASE, PIPELINE, Plan
 from gbg_lib.rehearsal.sources import push
+from gbg_lib.rehearsal.timetable import SWITCH
+from gbg_lib.rehearsal.visitors import Visitors
 from gbg_lib.stacks import StackPlan
 from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun
 from gbg_lib.waiting import wait_until
@@ -53,12 +57,16 @@ class RecordedPipeline(PipelineStack):
 
 
 class Rehearsal:
-    """One plan in one account. `records` is where its own record goes."""
+    """One plan in one account.
 
-    def __init__(self, plan: Plan, aws: Aws, records: Path) -> None:
+    `records` is where its own record goes, `scale` how many AWS seconds pass there in one.
+    """
+
+    def __init__(self, plan: Plan, aws: Aws, records: Path, scale: float = 60.0) -> None:
         self.plan = plan
         self.aws = aws
         self.records = records
+        self.scale = scale
 
     @cached_property
     def run(self) -> ReleaseRun:
@@ -136,14 +144,33 @@ class Rehearsal:
         """The release itself; what is seen of the fleet goes into the record. Raises what a fault raised."""
         self.execution_id = self.run.pipeline.start()
         failures: list[GbgError] = []
-        thread = threading.Thread(target=self._strike, args=(failures,), name="fault", daemon=True)
+        thread = Thread(target=self._strike, args=(failures,), name="fault", daemon=True)
         thread.start()
-        watched = self.recorder.observations(self.execution_id)
-        target_group = self.run.base["TargetGroupArn"]
-        yield from watched.watch(self.aws, target_group, self._follow(self.execution_id))
+        with self._visitors() as visitors:
+            Thread(target=self._await_switch, args=(visitors,), name="switch", daemon=True).start()
+            for actions in self._watched():
+                for action in actions:
+                    visitors.reached(action.stage)
+                yield actions
         thread.join(STRIKE_SECONDS)
         if failures:
             raise failures[0]
+
+    def _visitors(self) -> Visitors:
+        pace = self.scale / self.plan.recorded_scale
+        return Visitors(self.run.base["SiteUrl"], self.plan.timetable, pace)
+
+    def _await_switch(self, visitors: Visitors) -> None:
+        """That a release fails before it gives traffic to anyone is told by the comparison."""
+        if SWITCH not in self.plan.timetable:
+            return
+        with suppress(GbgError):
+            moments.machines(self.run, self.execution_id, moments.allowing, "traffic that moves")
+            visitors.reached(SWITCH)
+
+    def _watched(self) -> Iterator[list[Action]]:
+        watched = self.recorder.observations(self.execution_id)
+        return watched.watch(self.aws, self.run.base["TargetGroupArn"], self._follow(self.execution_id))
 
     def _strike(self, failures: list[GbgError]) -> None:
         """For a fault that waits for its moment. That the moment never came is told by the comparison."""
@@ -157,7 +184,7 @@ class Rehearsal:
             failures.append(error)
 
     def _follow(self, execution: str) -> Iterator[list[Action]]:
-        """Without gates, which judge by visitors; a rehearsal has none."""
+        """Without gates: someone decided at them, or what they found in visits that no record has."""
         limit = self.plan.parameters.release_minutes * 60
         return self.run.pipeline.follow(execution, limit_seconds=limit)
 

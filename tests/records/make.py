@@ -7,15 +7,22 @@ of it is typed or altered afterwards. To be made again when what the sandbox pri
 from __future__ import annotations
 
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from gbg_lib import faults
 from gbg_lib.record.archive import open_archive, pack
 from gbg_lib.record.recorder import Recorder
+from tests.sandbox.e2e.load import Load
 from tests.sandbox.e2e.world import Deployment, World
 
 FOLDER = Path(__file__).parent / "failures"
-FAULTS = ("does-not-compile", "hook-fails-everywhere", "health-check-never-passes")
+FAULTS = ("does-not-compile", "hook-fails-everywhere", "health-check-never-passes", "connections-run-out")
+VISITED = "connections-run-out"
+"""only visitors meet it"""
+PER_SECOND = 20
+TERMINATION_WAIT_MINUTES = 15
+"""long enough for an alarm, also on a slow machine"""
 
 
 def make(folder: Path) -> None:
@@ -28,7 +35,7 @@ def make(folder: Path) -> None:
 
 
 def _released(world: World) -> Deployment:
-    made = world.deployment()
+    made = world.deployment(termination_wait_minutes=TERMINATION_WAIT_MINUTES)
     made.make_base()
     made.make_pipeline()
     made.aws.call("events", "disable_rule", Name=f"{made.name}-push")
@@ -39,8 +46,11 @@ def _released(world: World) -> Deployment:
 def _failures(deployment: Deployment, records: Path, folder: Path) -> None:
     for name in FAULTS:
         faults.plant(deployment.run, faults.CATALOGUE[name])
-        execution = faults.begin(deployment.run, faults.CATALOGUE[name])
-        release = deployment.follow(execution)
+        with (
+            Load(deployment.run.base["SiteUrl"], per_second=PER_SECOND) if name == VISITED else nullcontext()
+        ):
+            execution = faults.begin(deployment.run, faults.CATALOGUE[name])
+            release = deployment.follow(execution)
         assert release.status == "Failed", name
         _settle(deployment)
         made = Recorder(deployment.run, records).record(execution)

@@ -124,7 +124,7 @@ def test_what_someone_did_by_hand_and_faults_of_the_account_are_named(tmp_path: 
     assert told["an act of someone"].recorded == "StopDeployment by anna"
     assert told["a planted fault"].recorded == "build-role-may-not-store"
     assert {one.what for one in planned().unlike} & set(told) == {
-        "people and visitors",
+        "people",
         "ids, times, addresses",
     }
 
@@ -156,7 +156,7 @@ def test_kept_failures_hold_all_that_a_rehearsal_needs(name: str) -> None:
     assert found.former.files.keys() == found.source.files.keys()
     differ = [one for one in found.source.files if found.source.files[one] != found.former.files[one]]
     assert len(differ) == 1
-    by_nature = {"people and visitors", "ids, times, addresses"}
+    by_nature = {"people", "ids, times, addresses"}
     assert {one.what for one in found.unlike} - by_nature <= {"files of commits in between"}
 
 

@@ -276,6 +276,16 @@ ROWS = (
         rollback="Succeeded",
     ),
     Row(
+        "connections-run-out",
+        "Deploy",
+        ("ALARM_ACTIVE", "alarm gbg-target-5xx: The application answers with errors", "rolled back by d-"),
+        "what the alarm measured",
+        deployment=ALARM,
+        rollback="Succeeded",
+        lost=1000,
+        why="errors are what the alarm waits for",
+    ),
+    Row(
         "deployment-stopped",
         "Deploy",
         ("MANUAL_STOP", "stopped by arn:aws:iam::123456789012:user/operator", "rolled back by d-"),
