@@ -44,7 +44,7 @@ DIVERGED = FAILURE
 @click.command()
 @click.argument("record", metavar="RECORD")
 @click.option("--what-if", "what_if", metavar="NAME=VALUE", default="",
-              help="Change one input: app=COMMIT, image=RECORD, fault=DRILL, or a parameter.")  # fmt: skip
+              help="Change one input: app=COMMIT, image=RECORD, fault=NAME, or a parameter.")  # fmt: skip
 @click.option("--keep", "kept", is_flag=True, help="Leave the rehearsal's sandbox up, to look into it.")
 @click.option("--trust", is_flag=True, help="Run a stranger's record whose functions are not this project's.")
 @click.option("--scale", type=click.FloatRange(min=0.1), default=60.0, show_default=True,
