@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ from gbg_lib.record.manifest import Manifest, read_manifest
 ODD = "the archive was altered or comes from elsewhere; don't trust it"
 
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+"""what zipfile raises for a file that was cut off, altered or encrypted, or whose directory lies"""
 
 
 class Members(Protocol):
@@ -169,7 +171,7 @@ class Zip:
         self.where = str(path)
         try:
             self._file = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        except UNREADABLE as error:
             raise RecordError(
                 self.where, f"no zip file: {error}", "it is cut off or no archive; fetch it again"
             ) from error
@@ -191,7 +193,10 @@ class Zip:
             with self._file.open(info) as file:
                 content = file.read(info.file_size + 1)
         except UNREADABLE as error:
-            raise RecordError(self.where, f"{name}: {error}", "fetch the archive again") from error
+            why = "it is cut off" if isinstance(error, (OSError, EOFError)) else str(error)
+            raise RecordError(
+                self.where, f"{name} can't be read: {why}", "fetch the archive again"
+            ) from error
         if len(content) > info.file_size:
             raise RecordError(self.where, f"{name} is longer than it says", ODD)
         return content
@@ -211,7 +216,8 @@ def open_archive(path: Path) -> Archive:
         return Archive(Folder(path))
     if path.is_file():
         return Archive(Zip(path))
-    raise MisuseError("record", f"there is nothing at {path}", "name a record's folder or zip file")
+    what = f"{path} is neither folder nor file" if path.exists() else f"there is nothing at {path}"
+    raise MisuseError("record", what, "name a record's folder or zip file")
 
 
 def pack(archive: Archive, target: Path) -> Path:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gbg_lib.record.archive import Archive
+from gbg_lib.record.archive import UNREADABLE, Archive
 from gbg_lib.record.format import Evidence, RecordError
 from gbg_lib.record.manifest import sha256
 from gbg_lib.repository import AUTHOR, Repository
 
 MOST_FILES, MOST_BYTES = 10_000, 200_000_000
+LONGEST_NAME = 255
+"""bytes that a name may have on Linux"""
 EXECUTABLE, REGULAR = 0o755, 0o644
 SOURCE, FORMER_SOURCE = "source", "source.former"
 
@@ -100,24 +102,28 @@ def _joined(archive: Archive, found: Evidence, kept: Mapping[str, File]) -> dict
     return files
 
 
-def unpacked(content: bytes, where: str) -> dict[str, File]:
-    """Raises RecordError."""
+def unpacked(content: bytes, where: str, most_bytes: int = MOST_BYTES) -> dict[str, File]:
+    """Raises RecordError, before anything is unpacked where it would come to more than `most_bytes`."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-            if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > MOST_BYTES:
+            if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > most_bytes:
                 raise RecordError(where, "it is larger than any source archive", "don't trust it")
+            folders = {str(parent) for info in infos for parent in PurePosixPath(info.filename).parents}
             for info in infos:
-                _require_plain(info, where)
+                _require_plain(info, folders, where)
             return {info.filename: File(archive.read(info), _mode(info)) for info in infos}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise RecordError(where, f"it can't be unpacked: {error}", "fetch the archive again") from error
 
 
-def _require_plain(info: zipfile.ZipInfo, where: str) -> None:
+def _require_plain(info: zipfile.ZipInfo, folders: Container[str], where: str) -> None:
+    """`folders` are those that other files are in: what is one is no file."""
     path = PurePosixPath(info.filename)
     odd = path.is_absolute() or ".." in path.parts or "\\" in info.filename or "\0" in info.filename
-    if odd or ".git" in {part.lower() for part in path.parts}:
+    odd = odd or str(path) != info.filename or str(path) in folders
+    odd = odd or any(part.lower() == ".git" or len(part.encode()) > LONGEST_NAME for part in path.parts)
+    if odd:
         raise RecordError(where, f"it has a file {info.filename[:120]!r}", "don't trust it")
     kind = (info.external_attr >> 16) & 0o170000
     if kind not in (0, 0o100000):

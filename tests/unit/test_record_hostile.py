@@ -55,6 +55,24 @@ def test_a_truncated_zip_is_refused(folder: Path, tmp_path: Path, kept: float) -
     assert "fetch it again" in refused(packed)
 
 
+def test_a_zip_that_lacks_its_beginning_is_refused(folder: Path, tmp_path: Path) -> None:
+    packed = pack(open_archive(folder), tmp_path / "record.zip")
+    packed.write_bytes(packed.read_bytes()[200:])
+    assert "can't be read: " in refused(packed)
+
+
+def test_a_zip_with_a_bit_turned_anywhere_is_refused_or_read_as_it_was(folder: Path, tmp_path: Path) -> None:
+    packed = pack(open_archive(folder), tmp_path / "record.zip")
+    whole = packed.read_bytes()
+    for place in range(0, len(whole), max(len(whole) // 150, 1)):
+        packed.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            findings = verify(open_archive(packed)).findings
+        except RecordError:
+            continue
+        assert findings or open_archive(packed).evidence == open_archive(folder).evidence
+
+
 def test_truncated_lines_are_refused(folder: Path) -> None:
     path = folder / "evidence.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
@@ -95,6 +113,9 @@ def test_a_folder_that_is_no_record_is_refused(tmp_path: Path) -> None:
     assert "it has no manifest.json" in refused(tmp_path)
     with pytest.raises(MisuseError, match="nothing at"):
         open_archive(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MisuseError, match="pipe is neither folder nor file"):
+        open_archive(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from gbg_lib.record.format import RecordError
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources import former, pipeline
 from gbg_lib.record.store import Store
-from gbg_lib.rehearsal.sources import File, Source, commits_of, former_source, push
+from gbg_lib.rehearsal.sources import File, Source, commits_of, former_source, push, unpacked
 from gbg_lib.repository import Repository
 from tests.unit.aws_fakes import connected
 from tests.unit.record_fakes import execution, manifest
@@ -153,3 +153,50 @@ def test_the_same_files_people_and_times_are_the_same_commit_each_time(tmp_path:
     repository.git(tmp_path, "init", "-q", "--bare", "-b", "main", str(again))
     other = Repository(connected({}, codecommit=Commits()), "gbg-app", str(again), "main")
     assert push(other, source) == first
+
+
+def packed(**members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def test_a_source_larger_than_any_is_refused_before_it_is_unpacked() -> None:
+    content = packed(a=b"0" * 600, b=b"0" * 600)
+    assert len(unpacked(content, "source.zip", 1200)) == 2
+    with pytest.raises(RecordError, match="larger than any source archive"):
+        unpacked(content, "source.zip", 1199)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("../evil",),
+        ("/etc/passwd",),
+        ("a\\b",),
+        (".git/hooks/post-checkout",),
+        ("sub/.GIT/config",),
+        ("./a",),
+        ("a//b",),
+        ("a", "a/b"),
+        ("n" * 256,),
+    ],
+)
+def test_a_file_that_no_checkout_could_hold_is_refused_by_its_name(names: tuple[str, ...]) -> None:
+    with pytest.raises(RecordError, match="it has a file"):
+        unpacked(packed(**dict.fromkeys(names, b"x")), "source.zip")
+
+
+@pytest.mark.parametrize("place", [10, 40, 60, -40, -5])
+def test_a_source_that_was_cut_or_turned_is_refused(place: int) -> None:
+    content = packed(a=b"some text " * 50)
+    turned = bytearray(content)
+    turned[place] ^= 0xFF
+    for bad in (content[:place], bytes(turned)):
+        try:
+            files = unpacked(bad, "source.zip")
+        except RecordError:
+            continue
+        assert {name: file.content for name, file in files.items()} == {"a": b"some text " * 50}
