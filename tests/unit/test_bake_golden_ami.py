@@ -235,6 +235,34 @@ def test_a_bake_that_ended_otherwise_fails_the_job_with_its_reason(world: World,
     assert details["externalExecutionId"] == token
 
 
+BROKEN = {"StepName": "updateSystem", "StepStatus": "Failed", "FailureMessage": "no mirror answers"}
+ENDED = {"StepName": "failBake", "StepStatus": "Failed", "FailureMessage": "not the desired value"}
+FOUND = {"StepName": "findBuilder", "StepStatus": "Success", "Outputs": {"InstanceIds": ["i-0b"]}}
+FOUND_NONE = {"StepName": "findBuilder", "StepStatus": "Success", "Outputs": {"InstanceIds": []}}
+SWEPT_NOT = {"StepName": "terminateFailedBuilder", "StepStatus": "Failed", "FailureMessage": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("afterwards", "left"),
+    [
+        ([FOUND, SWEPT_NOT | {"StepStatus": "Success"}, ENDED], ""),
+        ([FOUND_NONE, SWEPT_NOT, ENDED], ""),
+        ([FOUND, SWEPT_NOT, ENDED], "; i-0b could not be terminated and may still run"),
+        (
+            [FOUND, SWEPT_NOT | {"StepStatus": "TimedOut"}, ENDED],
+            "; i-0b could not be terminated and may still run",
+        ),
+    ],
+)
+def test_a_failed_bake_tells_the_step_that_failed_first_and_of_the_clean_up_only_what_it_left(
+    world: World, afterwards: list[dict[str, Any]], left: str
+) -> None:
+    token = world.start()
+    world.end(token, "Failed", StepExecutions=[BROKEN, *afterwards])
+    message = world.deliver("job-2", token)["failureDetails"]["message"]
+    assert message == f"BakeFailed: the bake ended as Failed: updateSystem: no mirror answers{left}"
+
+
 def test_an_unknown_status_is_never_success(world: World) -> None:
     token = world.start()
     world.end(token, "SomethingNew")

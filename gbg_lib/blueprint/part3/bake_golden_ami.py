@@ -32,6 +32,8 @@ GOING_ON = {"InProgress", "Stopping"}
 REVOKED = "gbg:revoked"
 WAITING = "waiting"
 """continuation token while an earlier release is on its way"""
+FIND, CLEAN_UP = "findBuilder", "terminateFailedBuilder"
+"""the steps of the bake document that a failed bake comes to"""
 LONGEST = timedelta(hours=4)
 """more than the document's steps may take together; an unknown status counts as running until then"""
 
@@ -71,11 +73,27 @@ class Bake:
 
 
 def reasons(execution: Mapping[str, Any]) -> str:
-    """What went wrong first, by step."""
+    """The step that went wrong first, and a machine that cleaning up afterwards left behind.
+
+    Steps that only end the bake fail as a matter of course: a builder that is gone can't be terminated, and
+    failBake fails in any case.
+    """
     steps = execution.get("StepExecutions", [])
-    failed = [step for step in steps if step.get("StepStatus") in ("Failed", "TimedOut", "Cancelled")]
-    said = [f"{step['StepName']}: {step.get('FailureMessage', step['StepStatus'])}" for step in failed]
-    return "; ".join(said) or execution.get("FailureMessage", "no step says why")
+    failed = [step for step in steps if step.get("StepStatus") in FAILED]
+    if not failed:
+        return str(execution.get("FailureMessage", "no step says why"))
+    first = failed[0]
+    said = f"{first['StepName']}: {first.get('FailureMessage', first['StepStatus'])}"
+    left = left_behind(steps)
+    return said + (f"; {', '.join(left)} could not be terminated and may still run" if left else "")
+
+
+def left_behind(steps: list[Mapping[str, Any]]) -> list[str]:
+    """Machines that the clean-up found and did not end."""
+    by_name = {step["StepName"]: step for step in steps}
+    if by_name.get(CLEAN_UP, {}).get("StepStatus") not in FAILED:
+        return []
+    return list(by_name.get(FIND, {}).get("Outputs", {}).get("InstanceIds", []))
 
 
 def output(execution: Mapping[str, Any], name: str) -> str:
