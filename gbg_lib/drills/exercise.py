@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gbg_lib import faults
 from gbg_lib.aws import Aws
@@ -16,6 +17,8 @@ from gbg_lib.drills.drill import QUESTIONS, WHERE_TO_LOOK, Drill, draw, predicti
 from gbg_lib.drills.session import Session
 from gbg_lib.errors import GateRefused, GbgError, NotThere
 from gbg_lib.fleet import read_page
+from gbg_lib.gates.before_bake import BeforeBake
+from gbg_lib.gates.gate import judge, require_open
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Action
 from gbg_lib.replay import clock
@@ -60,15 +63,35 @@ class Exercise(ReleaseRun):
         return f"{which}; {len(told)} of {len(QUESTIONS)} predictions made"
 
     def start(self, *, confirm: str = "") -> Session:
-        """Plant the fault and begin the release that meets it. Raises GateRefused while a drill goes on."""
+        """Plant the fault and begin the release that meets it, holding the pipeline's lock from here on.
+
+        Raises Locked while somebody else releases, GateRefused while a drill or another release goes on.
+        """
         if there := sessions.load(self):
             raise GateRefused("drill", f"one goes on since {there.began}", "`./gbg drill --end`, then again")
         drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
         told = predictions(self.parameters.predictions)
-        good = read_page(self.base["SiteUrl"] + "health").facts.get("commit", "")
-        faults.plant(self, faults.CATALOGUE[drill.name], confirm=confirm)
-        execution = faults.begin(self, faults.CATALOGUE[drill.name])
-        return sessions.save(self, Session(drill.name, execution, self._now(), good, told))
+        self.hold("a drill")
+        with self._let_go_unless_begun():
+            self._require_rest()
+            good = read_page(self.base["SiteUrl"] + "health").facts.get("commit", "")
+            faults.plant(self, faults.CATALOGUE[drill.name], confirm=confirm)
+            execution = faults.begin(self, faults.CATALOGUE[drill.name])
+            return sessions.save(self, Session(drill.name, execution, self._now(), good, told))
+
+    def _require_rest(self) -> None:
+        """Of the gates before a bake this one alone: a fault is planted to trip over the others."""
+        gate = BeforeBake(self.aws, self.base, self.pipeline, ()).alone(self.parameters.gate_minutes * 60)
+        require_open([judge(self.aws, gate)], self.person)
+
+    @contextmanager
+    def _let_go_unless_begun(self) -> Iterator[None]:
+        """Whoever follows the release lets go at its end; of one that did not begin nobody would."""
+        try:
+            yield
+        except GbgError:
+            self.let_go()
+            raise
 
     def strike(self) -> None:
         """For a fault that waits for its moment; at once over for one that lies in the way by itself."""
@@ -150,11 +173,16 @@ class Exercise(ReleaseRun):
         ]
 
     def mend(self) -> str:
-        """Take the fault away and release again, for a learner who does not by hand; the execution."""
+        """Take the fault away and release again, for a learner who does not by hand; the execution.
+
+        Raises Locked while somebody else releases.
+        """
         fault = faults.CATALOGUE[self.session.drill]
-        self._wait_for_rollback()
-        faults.remove(self, faults.CATALOGUE)
-        return faults.begin(self, fault)
+        self.hold("the release that ends a drill")
+        with self._let_go_unless_begun():
+            self._wait_for_rollback()
+            faults.remove(self, faults.CATALOGUE)
+            return faults.begin(self, fault)
 
     def check_restored(self) -> list[Check]:
         """Whether the site is well again, and what to look at where it isn't.
@@ -213,6 +241,7 @@ class Exercise(ReleaseRun):
         else:
             removed = faults.remove(self, faults.CATALOGUE)
         sessions.forget(self)
+        self.let_go()
         if removed:
             return f"The drill is over; {removed} was taken away"
         return "The drill is over" if session else "No drill was going on"

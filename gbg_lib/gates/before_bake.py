@@ -32,10 +32,13 @@ class BeforeBake:
     def gates(self, limit_seconds: float) -> list[Gate]:
         return [
             Gate("source image", "the source AMI is there and not revoked", limit_seconds, self.source_image),
-            Gate("other releases", "no other release is going on", limit_seconds, self.other_releases),
+            self.alone(limit_seconds),
             Gate("alarms", "no alarm is firing", limit_seconds, self.alarms),
             Gate("drift", "stacks and fleet are as a release needs them", limit_seconds, self.drift),
         ]
+
+    def alone(self, limit_seconds: float) -> Gate:
+        return Gate("other releases", "no other release is going on", limit_seconds, self.other_releases)
 
     def source_image(self) -> Finding:
         name = self.base["SourceAmiParameterName"]
