@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gbg_lib.deployments import Target
 from gbg_lib.faults import moments
 from gbg_lib.faults.application import head, note, push, restore
-from gbg_lib.faults.fault import Fault, Former, Strike
-from gbg_lib.faults.moments import Ready, begun_events, blocking, installing
+from gbg_lib.faults.fault import Fault, Strike
+from gbg_lib.faults.moments import Ready, begun_events, blocking, installing, taking
+from gbg_lib.faults.slow_traffic import drains_long, warms_up
 from gbg_lib.pipeline import BUILD
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
 
-LONG_DRAINING_SECONDS = 300
 REFUSED = ("Cancelled", "Failed")
 REASON = "A planted fault"
 
 
-def kill(side: str, ready: Ready, what: str) -> Strike:
-    """One machine of that side is terminated from outside."""
+def kill(side: str, ready: Ready, what: str, *, last: bool = False) -> Strike:
+    """The machine of that side that is furthest, or the `last` one, is terminated from outside."""
 
     def act(step: ReleaseRun, execution_id: str) -> None:
         found = moments.machines(step, execution_id, ready, what)
-        victim = _victim([target for target in found if target.side == side])
-        step.aws.call("ec2", "terminate_instances", InstanceIds=[victim.instance])
+        choose = min if last else max
+        victim = choose((target for target in found if target.side == side), key=begun_events)
+        _end(step, victim.instance)
 
     return act
 
@@ -107,43 +107,12 @@ def _end(step: ReleaseRun, instance: str) -> None:
     step.aws.call("ec2", "terminate_instances", InstanceIds=[instance])
 
 
-def kill_in_last_wait(step: ReleaseRun, execution_id: str) -> None:
-    green = [one for one in moments.last_wait(step, execution_id) if one.side == "Green"]
-    _end(step, green[0].instance)
+def kill_in_last_wait(side: str) -> Strike:
+    def act(step: ReleaseRun, execution_id: str) -> None:
+        found = [one for one in moments.last_wait(step, execution_id) if one.side == side]
+        _end(step, found[0].instance)
 
-
-def draining(step: ReleaseRun) -> dict[str, str]:
-    return {"seconds": _attributes(step)["deregistration_delay.timeout_seconds"]}
-
-
-def drain_longer(step: ReleaseRun, former: Former) -> None:
-    """Long enough for what happens meanwhile to be seen, before the deployment goes on."""
-    _set_draining(step, str(LONG_DRAINING_SECONDS))
-
-
-def drain_as_before(step: ReleaseRun, former: Former) -> None:
-    _set_draining(step, former["seconds"])
-
-
-def _attributes(step: ReleaseRun) -> dict[str, str]:
-    found = step.aws.call(
-        "elbv2", "describe_target_group_attributes", TargetGroupArn=step.base["TargetGroupArn"]
-    )
-    return {str(one["Key"]): str(one["Value"]) for one in found["Attributes"]}
-
-
-def _set_draining(step: ReleaseRun, seconds: str) -> None:
-    step.aws.call(
-        "elbv2",
-        "modify_target_group_attributes",
-        TargetGroupArn=step.base["TargetGroupArn"],
-        Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": seconds}],
-    )
-
-
-def _victim(found: list[Target]) -> Target:
-    """The one that is furthest."""
-    return max(found, key=begun_events)
+    return act
 
 
 def _during_a_push(name: str, what: str, strike: Strike) -> Fault:
@@ -161,35 +130,49 @@ def _during_a_push(name: str, what: str, strike: Strike) -> Fault:
 
 FAULTS = (
     Fault(
+        "green-dies-before-its-turn",
+        "A green machine is terminated before its turn to install comes.",
+        strike=kill("Green", installing, "machines that install", last=True),
+    ),
+    Fault(
         "green-dies-installing",
         "A green machine is terminated while it installs.",
         strike=kill("Green", installing, "machines that install"),
     ),
-    Fault(
+    warms_up(
+        "green-dies-taking-traffic",
+        "A green machine is terminated while it waits for its first traffic.",
+        kill("Green", taking, "green that waits for traffic"),
+    ),
+    drains_long(
         "green-dies-with-traffic",
         "A green machine is terminated when it has traffic.",
-        look=draining,
-        plant=drain_longer,
-        remove=drain_as_before,
-        strike=kill("Green", blocking, "green with all traffic"),
+        kill("Green", blocking, "green with all traffic"),
     ),
     Fault(
         "blue-dies-installing",
         "A blue machine is terminated while green installs.",
         strike=kill("Blue", installing, "machines that install"),
     ),
-    Fault(
+    warms_up(
+        "blue-dies-before-traffic-moves",
+        "A blue machine is terminated while green waits for its first traffic.",
+        kill("Blue", taking, "green that waits for traffic"),
+    ),
+    drains_long(
         "blue-dies-leaving",
         "A blue machine is terminated while it leaves the load balancer.",
-        look=draining,
-        plant=drain_longer,
-        remove=drain_as_before,
-        strike=kill("Blue", blocking, "blue that leaves"),
+        kill("Blue", blocking, "blue that leaves"),
     ),
     _during_a_push(
         "green-dies-at-last",
         "A green machine is terminated when blue only waits for its end.",
-        kill_in_last_wait,
+        kill_in_last_wait("Green"),
+    ),
+    _during_a_push(
+        "blue-dies-at-last",
+        "A blue machine is terminated when it only waits for its end.",
+        kill_in_last_wait("Blue"),
     ),
     _during_a_push(
         "blue-dies-while-baking",

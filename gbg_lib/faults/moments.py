@@ -180,6 +180,11 @@ def allowing(found: list[Target]) -> bool:
     return bool(begun(found, "Green", *ALLOWING))
 
 
+def taking(found: list[Target]) -> bool:
+    """AllowTraffic itself: the load balancer looks at a green machine for the first time."""
+    return bool(begun(found, "Green", "AllowTraffic"))
+
+
 def blocking(found: list[Target]) -> bool:
     return bool(begun(found, "Blue", *BLOCKING))
 

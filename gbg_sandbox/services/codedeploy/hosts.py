@@ -202,13 +202,15 @@ class Host:
             return False
 
     def _wait(self, condition: Callable[[], bool], floor: float, event: LifecycleEvent) -> bool:
-        clock = self._cloud.clock
-        deadline = time.monotonic() + max(clock.real_seconds(self._limits.healthy_seconds), floor)
+        """As `_await`, for what the load balancer has to say: an hour, also for a machine that is gone."""
+        clock, begun = self._cloud.clock, time.monotonic()
+        short = clock.real_seconds(self._limits.healthy_seconds)
         while not condition():
             if self._deployment.halt is not None:
                 event.diagnostics = _diagnostics("UnknownError", "")
                 return False
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if waited > max(short, floor) or (waited > short and not self._runs()):
                 event.diagnostics = _diagnostics("UnknownError", "")
                 assert self._traffic is not None
                 states = self._traffic.states(self.target.instance_id)

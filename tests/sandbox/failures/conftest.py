@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.sandbox.failures.rows import ROWS, Row
 from tests.sandbox.failures.trial import Outcome, Trial
 
 TERMINATION_WAIT_MINUTES = 15
+TO_COME = pytest.StashKey[Counter[int | None]]()
+"""tests by group that are yet to end"""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,6 +25,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         row = called.params.get("row") if called else None
         if item.path.parent == Path(__file__).parent and row is not None:
             item.add_marker(pytest.mark.xdist_group(f"failures-{row.group}"))
+
+
+def group_of(item: pytest.Item) -> int | None:
+    """Whose world a test of this folder works in."""
+    marked = item.get_closest_marker("xdist_group") if item.path.parent == Path(__file__).parent else None
+    return int(marked.args[0].rpartition("-")[2]) if marked else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """After what was not asked for is left out."""
+    session.config.stash[TO_COME] = Counter(group_of(item) for item in session.items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -122,6 +136,16 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
     made = Table(tmp_path_factory.mktemp("failures"))
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def closed_with_its_last_test(request: pytest.FixtureRequest, table: Table) -> Iterator[None]:
+    """A world that nobody will ask for any more is closed, and its processes with it."""
+    yield
+    group, to_come = group_of(request.node), request.config.stash[TO_COME]
+    to_come[group] -= 1
+    if group is not None and not to_come[group]:
+        table.give_up(group)
 
 
 @pytest.fixture(params=ROWS, ids=[row.fault for row in ROWS])

@@ -313,11 +313,36 @@ ROWS = (
         serves=GREEN,
     ),
     Row(
+        "green-dies-before-its-turn",
+        "Deploy",
+        (
+            rf"{MACHINE} \(Green\), \w+, no script: ",
+            "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "what the alarm measured",
+        deployment=ALARM,
+        rollback="Succeeded",
+        group=2,
+    ),
+    Row(
         "green-dies-installing",
         "Deploy",
         (
             "HEALTH_CONSTRAINTS",
             rf"{MACHINE} \(Green\), \w+, no script: ",
+            "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+        group=2,
+    ),
+    Row(
+        "green-dies-taking-traffic",
+        "Deploy",
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Green\), AllowTraffic, no script: ",
             "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
         ),
         "who ended the machine",
@@ -346,6 +371,19 @@ ROWS = (
         rollback="Succeeded",
     ),
     Row(
+        "blue-dies-before-traffic-moves",
+        "Deploy",
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ",
+            "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
+        ),
+        "who ended the machine",
+        deployment=TOO_FEW,
+        rollback="Succeeded",
+        group=2,
+    ),
+    Row(
         "blue-dies-leaving",
         "Deploy",
         (
@@ -358,6 +396,7 @@ ROWS = (
         rollback="Succeeded",
     ),
     Row("green-dies-at-last", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2),
+    Row("blue-dies-at-last", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2),
     Row(
         "blue-dies-while-baking", "", (), pipeline="Succeeded", deployment="Succeeded", serves=GREEN, group=2
     ),
