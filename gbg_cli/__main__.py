@@ -8,6 +8,7 @@ import sys
 import click
 
 from gbg_cli import early
+from gbg_lib.runner import kernels
 
 COMMANDS = {
     "demo": "gbg_cli.demo",
@@ -52,4 +53,5 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         early.heed()
+        kernels.prepare()  # it loads while this process does
     main(prog_name="gbg")

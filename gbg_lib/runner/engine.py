@@ -290,5 +290,6 @@ def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: Ba
             wish.add_note("\n".join(one.sentence for one in watch.in_flight))
     notebook.cleanup_pbar()
     notebook.notebook_complete()
+    notebook.page.settle()
     masked = nbformat.from_dict(masking().value(notebook.nb))  # papermill shows its errors
     notebook.nb.cells, notebook.nb.metadata = masked.cells, masked.metadata

@@ -10,7 +10,10 @@ from typing import Any
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import default
 from traitlets.config import Config
+from zmq import RECONNECT_IVL
+from zmq.asyncio import Context
 
 from gbg_lib.runner.kernel_side import WORDS
 from gbg_lib.runner.kernels import ForkedKernel, forkable
@@ -21,7 +24,12 @@ KERNEL_WORDS = ["--log-level=CRITICAL", *WORDS]
 """a kernel's remarks about itself (interrupted at the end of a run) are no news of the run"""
 
 
-LISTEN_SECONDS = 0.1
+END_SECONDS = 0.005
+"""between two looks whether a kernel that was told to has ended"""
+KNOCK_MILLISECONDS = 5
+"""between two knocks at a kernel that does not listen yet; ZeroMQ's own is 100
+(https://libzmq.readthedocs.io/en/latest/zmq_setsockopt.html)"""
+LISTEN_SECONDS = 0.02
 """a kernel that answered says so on the other channel, too, unless nobody was heard there yet"""
 
 
@@ -69,6 +77,17 @@ class ForkedProvisioner(LocalProvisioner):
 
 class ForkedKernelManager(AsyncKernelManager):
     client_factory = PromptClient
+
+    @default("context")
+    def _context_default(self) -> Context:
+        self._created_context = True
+        made = Context()
+        made.setsockopt(RECONNECT_IVL, KNOCK_MILLISECONDS)
+        return made
+
+    async def _async_wait(self, pollinterval: float = END_SECONDS) -> None:
+        """For a kernel's end; jupyter's own looks ten times a second."""
+        await super()._async_wait(END_SECONDS)
 
     async def _async_pre_start_kernel(self, **kwargs: Any) -> Any:
         if self.provisioner is None:

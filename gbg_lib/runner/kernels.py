@@ -15,7 +15,7 @@ from multiprocessing import current_process, forkserver, get_context, parent_pro
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-LOADED = ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipywidgets", "gbg_lib.steps", "gbg_lib.views"]
+LOADED = ["gbg_lib.runner.loaded"]
 BACKEND = "module://matplotlib_inline.backend_inline"
 """where a notebook's pictures go: matplotlib reads it once, when it is loaded"""
 

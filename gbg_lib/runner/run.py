@@ -22,7 +22,7 @@ from gbg_lib.runner.notebook_format import nbformat
 from gbg_lib.runner.signals import Stop, heeded
 from gbg_lib.runs import environment
 from gbg_lib.runs.folder import ENVIRONMENT, Asked, Folder, begin, close_abandoned, now
-from gbg_lib.runs.page import Page
+from gbg_lib.runs.page import Page, render
 from gbg_lib.runs.result import GoingOn, Result
 from gbg_lib.secret.values import learn_environment, learn_named
 
@@ -132,8 +132,9 @@ def prepare() -> None:
 
 
 def _load() -> None:
-    import nbconvert  # noqa: F401
     import papermill.execute  # noqa: F401
+
+    render(EMPTY, "")  # the page's templates are compiled once
 
 
 def names_in(path: Path) -> list[str]:
