@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib.errors import GbgError, NotThere
+from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters
 
 if TYPE_CHECKING:
     from gbg_lib.aws import Aws
-    from gbg_lib.pipeline import Action
     from gbg_lib.stacks import Stacks
+    from gbg_lib.teardown.activity import Activity
 
 LOOK_SECONDS = 20.0
 """a run that was told to stop has not long to look"""
 COMMANDS = {
-    "BuildGoldenAMI": (
-        "aws ssm get-automation-execution --automation-execution-id {}",
-        "aws ssm stop-automation-execution --automation-execution-id {}",
+    "release": (
+        "gbg run 4 -p execution_id={}",
+        "aws codepipeline stop-pipeline-execution --pipeline-name {pipeline} "
+        "--pipeline-execution-id {} --reason stopped",
     ),
-    "Build": ("aws codebuild batch-get-builds --ids {}", "aws codebuild stop-build --id {}"),
-    "Deploy": (
+    "bake": (
+        "aws ssm get-automation-execution --automation-execution-id {}",
+        "aws ssm stop-automation-execution --automation-execution-id {} --type Cancel",
+    ),
+    "build": ("aws codebuild batch-get-builds --ids {}", "aws codebuild stop-build --id {}"),
+    "deployment": (
         "aws deploy get-deployment --deployment-id {}",
         "aws deploy stop-deployment --deployment-id {}",
     ),
 }
-"""the stage that is at work → how its own work is followed and stopped"""
+"""kind of what goes on → how it is followed and stopped; a stage's own work goes on when its release stops"""
+NEVER_MADE = "REVIEW_IN_PROGRESS"
+"""of a stack that is only planned: nothing goes on in it"""
+UNTOLD = "What goes on could not be told"
 
 
 @dataclass(frozen=True)
@@ -47,48 +56,54 @@ class InFlight:
 
 
 def told_in_time(given: Mapping[str, Any], limit_seconds: float = LOOK_SECONDS) -> list[InFlight]:
-    """For a run's parameters; where that can't be told, this is said instead. Raises nothing."""
-    from gbg_lib.aws import open_aws  # few runs are interrupted
-
+    """For a run's parameters; what can't be told in time is said, beside what was found. Raises nothing."""
     found: list[InFlight] = []
-
-    def look() -> None:
-        names = {name: value for name, value in given.items() if name in Parameters.model_fields}
-        try:
-            parameters = Parameters(**names)
-            aws = open_aws(parameters)
-            found.extend(in_flight(aws, parameters.deployment))
-        except (GbgError, ValueError) as error:
-            said = str(error).splitlines()[0]
-            found.append(InFlight(f"What goes on could not be told: {said}", "", ""))
-
-    thread = threading.Thread(target=look, daemon=True, name="what goes on")
+    thread = threading.Thread(target=_look, args=(given, found), daemon=True, name="what goes on")
     thread.start()
     thread.join(limit_seconds)
+    told = list(found)
     if thread.is_alive():
-        return [
-            InFlight(f"What goes on could not be told: AWS said nothing for {limit_seconds:.0f} s", "", "")
-        ]
-    return found
+        told.append(InFlight(f"{UNTOLD} in full: AWS said nothing for {limit_seconds:.0f} s", "", ""))
+    return told
 
 
-def in_flight(aws: Aws, deployment: str) -> list[InFlight]:
-    """A deployment's stacks and releases that are going on."""
+def _look(given: Mapping[str, Any], found: list[InFlight]) -> None:
+    from gbg_lib.aws import open_aws  # few runs are interrupted
+
+    names = {name: value for name, value in given.items() if name in Parameters.model_fields}
+    try:
+        parameters = Parameters(**names)
+        for one in in_flight(open_aws(parameters), parameters.deployment):
+            found.append(one)
+    except (GbgError, ValueError) as error:
+        found.append(_untold(error))
+
+
+def in_flight(aws: Aws, deployment: str) -> Iterator[InFlight]:
+    """A deployment's stacks, releases, bakes, builds and deployments that are going on.
+
+    Where one of them can't be looked at, this is told in its place.
+    """
     from gbg_lib.stacks import Stacks
+    from gbg_lib.teardown import activity
 
     stacks = Stacks(aws)
-    return [
-        *_stack(stacks, f"{deployment}-base"),
-        *_stack(stacks, f"{deployment}-pipeline"),
-        *_releases(aws, stacks, f"{deployment}-pipeline"),
+    looks: list[Callable[[], Iterator[InFlight]]] = [
+        *(partial(_stack, stacks, f"{deployment}-{part}") for part in ("base", "pipeline")),
+        *(partial(_works, aws, deployment, look) for look in activity.looks(aws, deployment)),
     ]
+    for look in looks:
+        try:
+            yield from look()
+        except GbgError as error:
+            yield _untold(error)
 
 
 def _stack(stacks: Stacks, name: str) -> Iterator[InFlight]:
     from gbg_lib.stacks import GOING_ON
 
     status = stacks.status_or_none(name) or ""
-    if status.endswith(GOING_ON):
+    if status.endswith(GOING_ON) and status != NEVER_MADE:
         stop = f"aws cloudformation cancel-update-stack --stack-name {name}"
         yield InFlight(
             f"stack {name}: {status}",
@@ -97,32 +112,23 @@ def _stack(stacks: Stacks, name: str) -> Iterator[InFlight]:
         )
 
 
-def _releases(aws: Aws, stacks: Stacks, stack: str) -> Iterator[InFlight]:
+def _works(aws: Aws, deployment: str, look: Callable[[], Iterator[Activity]]) -> Iterator[InFlight]:
+    for one in look():
+        of = f" of commit {_commit(aws, deployment, one.id)}" if one.kind == "release" else ""
+        follow, stop = COMMANDS[one.kind]
+        yield InFlight(
+            f"{one.thing}{of}: {one.status}",
+            follow.format(one.id),
+            stop.format(one.id, pipeline=shlex.quote(f"{deployment}-release")),
+        )
+
+
+def _commit(aws: Aws, deployment: str, execution_id: str) -> str:
     from gbg_lib.pipeline import Pipeline
 
-    try:
-        pipeline = Pipeline(aws, stacks.outputs(stack)["PipelineName"])
-        executions = pipeline.executions()
-    except (NotThere, KeyError):
-        return
-    for execution in executions:
-        if not execution.over:
-            yield InFlight(
-                f"release {execution.id} of commit {execution.commit[:8]}: {execution.status}",
-                f"gbg run 4 -p execution_id={execution.id}",
-                f"aws codepipeline stop-pipeline-execution --pipeline-name {shlex.quote(pipeline.name)} "
-                f"--pipeline-execution-id {execution.id} --reason stopped",
-            )
-            yield from filter(None, map(_action, pipeline.actions(execution.id)))
+    found = {one.id: one.commit for one in Pipeline(aws, f"{deployment}-release").executions()}
+    return found.get(execution_id, "")[:8] or "not yet known"
 
 
-def _action(action: Action) -> InFlight | None:
-    """What a stage has set to work goes on when the pipeline is stopped."""
-    if action.status != "InProgress" or not action.external_id or action.stage not in COMMANDS:
-        return None
-    follow, stop = COMMANDS[action.stage]
-    return InFlight(
-        f"{action.stage} at work: {action.external_id}",
-        follow.format(action.external_id),
-        stop.format(action.external_id),
-    )
+def _untold(error: Exception) -> InFlight:
+    return InFlight(f"{UNTOLD}: {str(error).splitlines()[0]}", "", "")

@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -84,18 +85,24 @@ class Masking:
             return MASK if value and is_secret_name(name) else self.text(value)
         return value
 
+    def _key(self, key: Any) -> Any:
+        """Without what is known to be secret; a pattern would spoil words that others look for."""
+        return self._forms.sub(MASK, key) if self._forms is not None and isinstance(key, str) else key
+
     def _mapping(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """`{"Name": "DB_PASSWORD", "Value": …}` and SecureString parameters are told by their siblings."""
         told = next((value[key] for key in NAMING if isinstance(value.get(key), str)), "")
         hidden = is_secret_name(told) or value.get("Type") in ("SecureString", "SECRETS_MANAGER")
         return {
-            key: MASK
+            self._key(key): MASK
             if hidden and key in VALUES and isinstance(item, str) and item
             else self.value(item, key)
             for key, item in value.items()
         }
 
 
+ESCAPE = re.compile("%[0-9A-F]{2}")
+URL_SAFE = str.maketrans("+/", "-_")
 NAMING = ("Name", "name", "Key", "key", "ParameterKey")
 VALUES = ("Value", "value", "ParameterValue", "ResolvedValue")
 
@@ -106,15 +113,20 @@ def is_picture(name: str) -> bool:
 
 
 def forms_of(secret: str) -> Iterator[str]:
-    """How a value may be written: plain, as JSON, Python, HTML, a URL and base64 write it, line by line."""
+    """How a value is written: plain, by JSON, Python, HTML, a shell, a URL, base64, hex, line by line."""
     yield secret
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     yield html.escape(secret)
     yield html.escape(secret, quote=False)
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
+    yield html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")  # as Jinja does
+    yield shlex.quote(secret).strip("'")
+    for url in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        yield url
+        yield ESCAPE.sub(lambda found: found[0].lower(), url)
+    yield secret.encode().hex()
+    yield secret.encode().hex().upper()
     yield from (line.strip() for line in secret.splitlines() if len(line.strip()) >= SHORTEST)
     yield from _base64(secret.encode())
 
@@ -126,6 +138,7 @@ def _base64(secret: bytes) -> Iterator[str]:
         first, last = (before * 8 + 5) // 6, (before + len(secret)) * 8 // 6
         if last - first >= SHORTEST:
             yield encoded[first:last]
+            yield encoded[first:last].translate(URL_SAFE)
 
 
 def is_secret_name(name: str) -> bool:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from gbg_lib.secret.masking import Masking, is_secret_name
 
 NO_SECRET = re.compile(r"(?i)(true|false|none|null|yes|no|\d{1,6}|)")
 """values that are no secret whatever their name"""
+
+IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"']*:([^\s/@\"']+)@")
 
 _known: set[str] = set()
 _masking = Masking()
@@ -35,7 +38,9 @@ def learn_named(values: Mapping[str, object]) -> None:
 
 
 def learn_environment() -> None:
+    """What its names tell, and the passwords of its addresses (`DATABASE_URL`)."""
     learn_named(os.environ)
+    learn(*(unquote(one[1]) for value in os.environ.values() for one in IN_ADDRESS.finditer(value)))
 
 
 def masking() -> Masking:

@@ -6,8 +6,9 @@ then removes its builder. Nothing is rolled back: that would be a new deployment
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, NotThere
@@ -37,11 +38,16 @@ class Activity:
 
 def activities(aws: Aws, deployment: str) -> list[Activity]:
     """In the order in which they are to be stopped: what starts others first."""
+    return [one for look in looks(aws, deployment) for one in look()]
+
+
+def looks(aws: Aws, deployment: str) -> list[Callable[[], Iterator[Activity]]]:
+    """Each kind for itself, for who may not look at all of them."""
     return [
-        *_releases(aws, f"{deployment}-release"),
-        *_bakes(aws, f"{deployment}-bake"),
-        *_builds(aws, f"{deployment}-build"),
-        *_deployments(aws, f"{deployment}-app"),
+        partial(_releases, aws, f"{deployment}-release"),
+        partial(_bakes, aws, f"{deployment}-bake"),
+        partial(_builds, aws, f"{deployment}-build"),
+        partial(_deployments, aws, f"{deployment}-app"),
     ]
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -71,6 +71,11 @@ class Running:
         [folder] = self.runs.iterdir()
         return folder
 
+    def states(self) -> list[str]:
+        """Of the cells, as the notebook's file tells now; whole at any moment."""
+        notebook = nbformat.read(self.folder / "mine.ipynb", as_version=4)
+        return [cell.metadata.papermill.status for cell in notebook.cells]
+
     def result(self) -> dict[str, object]:
         found = json.loads((self.folder / "result.json").read_text())
         assert isinstance(found, dict)
@@ -84,6 +89,13 @@ def running(tmp_path: Path) -> Iterator[Running]:
     if made.process.poll() is None:
         made.process.kill()
     made.process.communicate()
+
+
+def await_true(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def gone(pid: int) -> bool:
@@ -140,11 +152,10 @@ def test_a_second_signal_ends_at_once_and_the_next_run_closes_what_is_left(tmp_p
 
 def test_a_killed_runner_leaves_a_whole_notebook_and_no_kernel(running: Running) -> None:
     kernel = running.wait_for_cell()
+    await_true(lambda: running.states()[-3:] == ["running", "pending", "pending"])
     running.process.kill()
     running.process.communicate(timeout=PATIENCE_SECONDS)
-    notebook = nbformat.read(running.folder / "mine.ipynb", as_version=4)
-    states = [cell.metadata.papermill.status for cell in notebook.cells]
-    assert states[-3:] == ["running", "pending", "pending"]
+    assert running.states()[-3:] == ["running", "pending", "pending"]
     assert gone(kernel)
 
 

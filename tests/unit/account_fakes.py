@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gbg_lib.aws import Aws
@@ -32,6 +33,14 @@ LISTS = {
     "list_buckets": "Buckets",
     "list_stacks": "StackSummaries",
     "list_topics": "Topics",
+}
+
+
+RELEASE = {
+    "status": "InProgress",
+    "startTime": datetime(2026, 11, 28, tzinfo=UTC),
+    "sourceRevisions": [{"revisionId": "4b799fd1" + "0" * 32, "revisionSummary": "A page"}],
+    "trigger": {"triggerType": "StartPipelineExecution"},
 }
 
 
@@ -67,7 +76,9 @@ class FakeAccount:
     untagged: set[str] = field(default_factory=set)
     """names of what carries no tag"""
     going_on: dict[str, str] = field(default_factory=dict)
-    """execution → release or bake"""
+    """its id → release, bake, build or deployment"""
+    forbidden: set[str] = field(default_factory=set)
+    """operations that this caller may not ask for"""
     others: dict[str, str] = field(default_factory=dict)
     """machine of someone else → the image that it runs"""
     done: list[str] = field(default_factory=list)
@@ -163,20 +174,37 @@ class FakeAccount:
         return {"tags": {} if bare else {"gbg:deployment": "gbg"}}
 
     def list_pipeline_executions(self, **given: Any) -> dict[str, Any]:
-        found = [one for one, kind in self.going_on.items() if kind == "release"]
-        told = [{"pipelineExecutionId": one, "status": "InProgress"} for one in found]
+        told = [{"pipelineExecutionId": one, **RELEASE} for one in self.at_work("release")]
         return {"pipelineExecutionSummaries": told}
 
     def describe_automation_executions(self, **given: Any) -> dict[str, Any]:
         told = {"DocumentName": "gbg-bake", "AutomationExecutionStatus": "InProgress"}
-        found = [one for one, kind in self.going_on.items() if kind == "bake"]
+        found = self.at_work("bake")
         return {"AutomationExecutionMetadataList": [{"AutomationExecutionId": one, **told} for one in found]}
 
     def list_builds_for_project(self, **given: Any) -> dict[str, Any]:
-        raise refusal("ResourceNotFoundException", "The project does not exist")
+        if "list_builds_for_project" in self.forbidden:
+            raise refusal("AccessDeniedException", "no identity-based policy allows codebuild:ListBuilds")
+        if not (found := self.at_work("build")):
+            raise refusal("ResourceNotFoundException", "The project does not exist")
+        return {"ids": found}
+
+    def batch_get_builds(self, **given: Any) -> dict[str, Any]:
+        return {"builds": [{"id": one, "buildStatus": "IN_PROGRESS"} for one in given["ids"]]}
 
     def list_deployment_groups(self, **given: Any) -> dict[str, Any]:
-        raise refusal("ApplicationDoesNotExistException", "No application found")
+        if not self.at_work("deployment"):
+            raise refusal("ApplicationDoesNotExistException", "No application found")
+        return {"deploymentGroups": ["gbg-fleet"]}
+
+    def list_deployments(self, **given: Any) -> dict[str, Any]:
+        return {"deployments": self.at_work("deployment")}
+
+    def get_deployment(self, **given: Any) -> dict[str, Any]:
+        return {"deploymentInfo": {"deploymentId": given["deploymentId"], "status": "InProgress"}}
+
+    def at_work(self, kind: str) -> list[str]:
+        return [one for one, found in self.going_on.items() if found == kind]
 
     # ------------------------------------------------------------ changes
 

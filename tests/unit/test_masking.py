@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import json
+import shlex
 from urllib.parse import quote
 
 import pytest
+from markupsafe import escape
 
 from gbg_lib.secret.masking import MASK, Masking
+from gbg_lib.secret.values import forget, learn_environment, masking
 
 
 @pytest.mark.parametrize(
@@ -46,10 +49,10 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 def test_a_known_value_is_masked_wherever_it_stands() -> None:
-    masking = Masking(["correct horse"])
-    found = masking.value({"log": ["said: correct horse!"], "n": {"deep": "xcorrect horsex"}})
+    known = Masking(["correct horse"])
+    found = known.value({"log": ["said: correct horse!"], "n": {"deep": "xcorrect horsex"}})
     assert "correct horse" not in json.dumps(found)
-    assert masking.content(b"\xff correct horse") == b"\xff " + MASK.encode()
+    assert known.content(b"\xff correct horse") == b"\xff " + MASK.encode()
 
 
 AWKWARD = 'pl4nted "s€cret" & <more>/+='
@@ -63,6 +66,11 @@ AWKWARD = 'pl4nted "s€cret" & <more>/+='
         repr({"x": AWKWARD}),
         html.escape(f"<b>{AWKWARD}</b>"),
         "https://example.com/?x=" + quote(AWKWARD, safe=""),
+        "https://example.com/?x=" + quote(AWKWARD, safe="").lower(),
+        str(escape(AWKWARD)),
+        f"mysql --password {shlex.quote(AWKWARD)}",
+        AWKWARD.encode().hex(),
+        base64.urlsafe_b64encode(AWKWARD.encode()).decode(),
         base64.b64encode(AWKWARD.encode()).decode(),
         base64.b64encode(b"user:" + AWKWARD.encode() + b"\n").decode(),
     ],
@@ -73,6 +81,10 @@ def test_a_known_value_is_masked_however_it_is_written(written: str) -> None:
     assert masked.startswith("before ") and masked.endswith(" after")
     for part in ("pl4nted", base64.b64encode(AWKWARD.encode()).decode()[4:20]):
         assert part not in masked
+
+
+def test_a_key_that_is_a_known_value_is_masked() -> None:
+    assert Masking(["correct horse"]).value({"data": {"correct horse": 1}}) == {"data": {MASK: 1}}
 
 
 def test_every_line_of_a_known_value_is_masked() -> None:
@@ -112,3 +124,12 @@ def test_names_tell_secrets() -> None:
 
 def test_a_short_value_blackens_no_words() -> None:
     assert Masking(["on"]).text("one of a person's") == "one of a person's"
+
+
+def test_a_password_in_an_address_of_the_environment_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://shop:pl4nted%2Fone@db/shop")
+    learn_environment()
+    try:
+        assert masking().text("said pl4nted/one") == f"said {MASK}"
+    finally:
+        forget()

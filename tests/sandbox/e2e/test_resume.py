@@ -212,10 +212,10 @@ def test_a_run_that_is_stopped_in_a_release_tells_each_of_its_works(
     [succeeded] = ReleaseRun(again.parameters, again.aws).pipeline.executions()
     assert release["what"] == f"release {succeeded.id} of commit {succeeded.commit[:8]}: InProgress"
     assert succeeded.id in release["stop"] and "stop-pipeline-execution" in release["stop"]
-    assert re.fullmatch(r"Deploy at work: d-[A-Z0-9]+", deploy["what"])
+    assert re.fullmatch(r"deployment d-[A-Z0-9]+: \w+", deploy["what"])
     for one in (release, deploy):
         assert one["what"] in said
-    id_ = deploy["what"].partition(": ")[2]
+    id_ = deploy["what"].removeprefix("deployment ").partition(":")[0]
     assert deploy["stop"] == f"aws deploy stop-deployment --deployment-id {id_}"
     assert json.loads(world.shell(deploy["follow"]))["deploymentInfo"]["deploymentId"] == id_
 
