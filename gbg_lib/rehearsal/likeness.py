@@ -32,7 +32,7 @@ EVERYWHERE = (
     (r"(?i)\b\d+(?:\.\d+)? ?[kmg]?i?b/s\b", "<speed>"),
     (r"\b\d+\.\d+ ?(ms|s|sec|seconds)\b", r"<duration> \1"),
     (r"\b(Total time: +)\S+ min\b", r"\1<duration>"),
-    (r"(template version) \d+", r"\1 <number>"),
+    (r"\b((?:template|is on) version) \d+", r"\1 <number>"),
     (r"\b\d{12}\b", "<account>"),
     (r"\b[a-z]{2}(?:-[a-z]+)+-\d[a-f]\b", "<zone>"),
 )

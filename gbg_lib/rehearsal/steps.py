@@ -30,6 +30,7 @@ VERDICT = re.compile(r"^\[ERROR\]|\bTests run:|\bBUILD (?:SUCCESS|FAILURE)")
 """Maven's errors, counts of tests, and last word"""
 OWN = re.compile(r"^\[ERROR\] \S+\.java:\[|\bTests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$")
 """of them what is about the application, in whichever version of Maven"""
+ACTIVATED, ALARM = re.compile(r"Activated alarms: (.*)"), re.compile(r"[^\s<>,]+")
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,15 @@ def _deployments(archive: Archive, likeness: Likeness) -> Iterator[Step]:
             one,
             error=error.get("code", ""),
             message=error.get("message", "") if likeness.tools else "",
+            alarms=", ".join(_alarms(error.get("message", ""))),
             machines=", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count),
         )
+
+
+def _alarms(message: str) -> list[str]:
+    """Those that CodeDeploy says stopped a deployment; its words around them are AWS's."""
+    found = ACTIVATED.search(message)
+    return sorted(ALARM.findall(found[1])) if found else []
 
 
 def _ordered(archive: Archive) -> list[Evidence]:

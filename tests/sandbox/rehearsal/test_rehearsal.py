@@ -26,6 +26,7 @@ from gbg_lib.rehearsal.comparison import Comparison, compare
 from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Plan, plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
+from gbg_lib.rehearsal.timetable import visited
 from tests.command import clean_environment, gbg
 from tests.sandbox.e2e.world import World, exhaust
 from tests.sandbox.processes import below, outliving
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.xdist_group("rehearsal")
 START_SECONDS = 120
 KEPT = EXAMPLES / "failures"
 HOOK, HEALTH, BUILD = "hook-fails-everywhere", "health-check-never-passes", "does-not-compile"
+ALARM = "connections-run-out"
 
 
 def kept(name: str) -> Archive:
@@ -107,6 +109,21 @@ def test_a_release_fails_again_by_its_own_fault(stage: Stage, name: str, place: 
     assert found.endings[1].place == place
     assert says in str(found.endings[1].results)
     assert found.same, told(found)
+
+
+def test_an_alarm_that_visitors_set_off_on_aws_is_set_off_again(stage: Stage, tmp_path: Path) -> None:
+    """Hooks and health checks pass: it takes visitors to find this fault, and they come as they came then."""
+    recorded = open_archive(as_on_aws(kept(ALARM), tmp_path))
+    planned = plan(recorded, None, offer())
+    rehearsed = stage.rehearse(planned, ALARM)
+    assert visited(rehearsed)[1] > 0
+    for former, likeness in ((recorded, planned.likeness), (kept(ALARM), Likeness())):
+        found = compare(former, rehearsed, likeness)
+        assert found.same_ending, found.endings
+        assert found.endings[1] is not None
+        assert found.endings[1].place == "deployments: deployment 1"
+        told_of = dict(found.endings[1].results)
+        assert (told_of["error"], told_of["alarms"]) == ("ALARM_ACTIVE", "gbg-target-5xx")
 
 
 def test_a_fault_on_top_of_a_good_commit_is_the_first_divergence(stage: Stage) -> None:
