@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gbg_lib.record.archive import Archive
-from gbg_lib.record.format import odd_is_refused
-from gbg_lib.record.story import trigger
+from gbg_lib.record.format import Evidence, odd_is_refused
+from gbg_lib.record.story import in_release, trigger
 from gbg_lib.record.words import plain
 
 BY_HAND = {
@@ -43,7 +43,7 @@ class Decision:
 
 @odd_is_refused
 def decisions(archive: Archive) -> list[Decision]:
-    """By time."""
+    """By time. What the deployment's own roles did before it began is of the release before."""
     found = [*_commits(archive), *_start(archive), *_approvals(archive), *_calls(archive)]
     found.sort(key=lambda one: one.at.timestamp() if one.at else 0.0)
     return [Decision(one.at, plain(one.who, 100), plain(one.what, 160), one.evidence) for one in found]
@@ -76,10 +76,16 @@ def _calls(archive: Archive) -> Iterator[Decision]:
     for one in archive.of("api.call"):
         event = one.data.get("event", {})
         name = str(one.data.get("EventName", ""))
-        if name in BY_HAND:
+        if name in BY_HAND and (in_release(archive, one) or not of_a_role(archive, one)):
             who = _short(str(event.get("userIdentity", {}).get("arn", one.data.get("Username", "?"))))
             error = f", refused: {event['errorCode']}" if event.get("errorCode") else ""
             yield Decision(one.at, who, f"{BY_HAND[name]} ({name}){error}", one.id)
+
+
+def of_a_role(archive: Archive, one: Evidence) -> bool:
+    """Whether a role of the deployment called, which no person takes."""
+    arn = str(one.data.get("event", {}).get("userIdentity", {}).get("arn", ""))
+    return f"assumed-role/{archive.manifest.external.get('deployment', '')}-" in arn
 
 
 def _short(arn: str) -> str:

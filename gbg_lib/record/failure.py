@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from gbg_lib.record.archive import Archive
 from gbg_lib.record.format import Evidence, odd_is_refused
-from gbg_lib.record.story import BAD, in_release, side
+from gbg_lib.record.story import BAD, in_release, side, visitors_errors
 from gbg_lib.record.words import plain, plain_lines
 
 LOG_LINES = 40
+REASON = re.compile(r'"newState":.*?"(?:stateReason|reason)": ?"([^"]*)"')
+"""of an alarm's change; its history is JSON as text, which a record may have cut"""
 DEPTH = ("api.call", "machine.event", "build.phase", "bake.step", "alarm.change", "deployment", "action")
 """what is nearer to the cause comes first, where AWS gives two things one time"""
 
@@ -46,8 +49,8 @@ def _failures(archive: Archive) -> Iterator[tuple[Failure, Evidence]]:
     for one in archive.of("alarm.change"):
         fired = "to ALARM" in str(one.data.get("HistorySummary", ""))
         if one.at and fired and in_release(archive, one):
-            name = plain(one.data.get("AlarmName"))
-            yield Failure(f"alarm {name}", plain(one.data["HistorySummary"]), one.at, one.id, ()), one
+            where, what, log = _of_alarm(archive, one)
+            yield Failure(plain(where), plain(what), one.at, one.id, tuple(map(plain, log))), one
 
 
 def _of_machine(archive: Archive, one: Evidence) -> tuple[str, str, list[str]]:
@@ -85,6 +88,16 @@ def _of_action(archive: Archive, one: Evidence) -> tuple[str, str, list[str]]:
     result = one.data.get("output", {}).get("executionResult", {})
     why = result.get("errorDetails", {}).get("message", "")
     return f"{one.data.get('stageName')}/{one.data.get('actionName')}", why, []
+
+
+def _of_alarm(archive: Archive, one: Evidence) -> tuple[str, str, list[str]]:
+    """What it is there for, what CloudWatch measured, and how many visitors got an error."""
+    name = one.data.get("AlarmName")
+    alarms = (other.data for other in archive.of("alarm") if other.data.get("AlarmName") == name)
+    what = next(alarms, {}).get("AlarmDescription") or one.data["HistorySummary"]
+    measured = REASON.search(str(one.data.get("HistoryData", "")))
+    errors = [f"visitors got {how}, from {at:%H:%M:%S} on" for at, how, _ in visitors_errors(archive)]
+    return f"alarm {name}", what, [*([measured[1]] if measured else []), *errors]
 
 
 def _log(archive: Archive, evidence: str) -> list[str]:

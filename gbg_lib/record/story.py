@@ -12,6 +12,8 @@ from gbg_lib.record.words import plain
 
 MOST_KEYS = 14
 BAD = frozenset({"Failed", "FAILED", "FAULT", "TIMED_OUT", "TimedOut", "Cancelled", "Stopped", "Unknown"})
+ERRORS = {"HTTPCode_Target_5XX_Count": "application", "HTTPCode_ELB_5XX_Count": "load balancer"}
+"""metric → who answered with one"""
 LANES = ("release", "bake", "build", "machines", "fleet", "traffic", "alarms", "people")
 
 
@@ -185,15 +187,25 @@ def _alarms(archive: Archive) -> Iterator[Moment]:
 
 def _errors(archive: Archive) -> Iterator[Moment]:
     """The first time that visitors got an error of the server, and how many there were."""
-    for one in archive.of("traffic"):
-        metric, period = one.data.get("metric", ""), one.data.get("period")
-        counts = [(s, v) for s, v in zip(one.data["seconds"], one.data["values"], strict=True) if v]
-        if "5XX" in metric and period == 60 and counts and one.at:
-            total = sum(value for _, value in counts)
-            where = "the load balancer" if "ELB" in metric else "the application"
-            what = f"visitors get errors of {where}: {total:.0f} in all"
-            at = one.at + timedelta(seconds=counts[0][0])
-            yield Moment(at, "traffic", what, one.id, key=True, bad=True)
+    for at, how, evidence in visitors_errors(archive):
+        yield Moment(at, "traffic", f"visitors get {how}", evidence, key=True, bad=True)
+
+
+def visitors_errors(archive: Archive) -> Iterator[tuple[datetime, str, str]]:
+    """Since when, how many and whose, by which evidence; to the second where seconds are known."""
+    for metric, whom in ERRORS.items():
+        series = [one for one in archive.of("traffic") if one.data.get("metric") == metric]
+        firsts = [(one.data["period"], at, one.id) for one in series if (at := _first_count(one))]
+        whole = [one for one in series if one.data["period"] == 60]
+        if firsts and whole:
+            _, at, evidence = min(firsts)
+            yield at, f"errors of the {whom}: {sum(whole[0].data['values']):.0f} in all", evidence
+
+
+def _first_count(one: Evidence) -> datetime | None:
+    pairs = zip(one.data["seconds"], one.data["values"], strict=True)
+    found = next((seconds for seconds, value in pairs if value), None)
+    return one.at + timedelta(seconds=found) if one.at and found is not None else None
 
 
 def _calls(archive: Archive) -> Iterator[Moment]:

@@ -78,7 +78,9 @@ class RecordChart:
         rows = list(dict.fromkeys(bar.row for bar in bars))
         ends = [bar.begin + timedelta(seconds=bar.seconds) for bar in bars]
         whole = max([1.0, *((end - execution.at).total_seconds() for end in ends)])
-        heights = [max(len(rows), 1) * ROW_INCHES, PANEL_INCHES, PANEL_INCHES * 0.8, 0.6]
+        alarms = _alarms(self._archive, execution.at, whole)
+        below = (len({bar.row for bar in alarms}) + 1) * ROW_INCHES
+        heights = [max(len(rows), 1) * ROW_INCHES, PANEL_INCHES, PANEL_INCHES * 0.8, below]
         with rc_context({**FONT, "font.size": 9}):
             tall = sum(heights) + REST_INCHES
             figure = Figure(figsize=(WIDTH_INCHES, tall))
@@ -93,7 +95,7 @@ class RecordChart:
             _draw_bars(axes[0], bars, rows, execution.at, whole)
             _draw_traffic(axes[1], self._archive, execution.at)
             _draw_serving(axes[2], self._archive, execution.at, whole)
-            _draw_alarms(axes[3], self._archive, execution.at, whole)
+            _draw_alarms(axes[3], alarms, execution.at, whole)
             for one in axes[:-1]:
                 _plain_frame(one)
             time_axis(axes[3], whole)
@@ -184,9 +186,9 @@ def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
             ]
             axes.add_collection(PolyCollection(corners, facecolors=colour, label=label), autolim=False)
             highest = max([highest, *values])
-    axes.set_ylim(0, highest * 1.25 or 1.0)
+    axes.set_ylim(0, highest * 1.35 or 1.0)
     if axes.collections:
-        axes.legend(loc="upper left", fontsize=8, frameon=False)
+        axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=len(shown))
     axes.set_ylabel("traffic")
 
 
@@ -222,28 +224,40 @@ def _at_first(archive: Archive) -> set[str]:
     return {str(one.data["targetId"]) for one in machines if str(one.data["instanceLabel"]).title() == "Blue"}
 
 
-def _draw_alarms(axes: Axes, archive: Archive, begin: datetime, whole: float) -> None:
-    """A bar while any alarm of the deployment is on."""
-    on: dict[str, float] = {}
-    for one in archive.of("alarm.change"):
-        summary = str(one.data.get("HistorySummary", ""))
-        name = str(one.data.get("AlarmName"))
-        if one.at is None or " to " not in summary:
-            continue
-        at = (one.at - begin).total_seconds()
-        if "to ALARM" in summary:
-            on[name] = at
-        elif name in on:
-            axes.barh(0, at - on.pop(name), left=at, color=FAILED)
-    for name, at in on.items():
-        axes.barh(0, max(whole - at, whole * NARROW), left=at, color=FAILED, hatch="xxxx")
-        axes.annotate(_safe(plain(name, 40)), (at, 0), color=INK, fontsize=8)
-    if not axes.patches:
+def _draw_alarms(axes: Axes, alarms: Sequence[Bar], begin: datetime, whole: float) -> None:
+    """A row an alarm that was on, a bar while it was; hatched where it was on at the end."""
+    rows = list(dict.fromkeys(bar.row for bar in alarms))
+    if not rows:
         axes.annotate(
             "none was on", (0, 0), xytext=(6, 0), textcoords="offset points", va="center", color=GREY
         )
-    axes.set_yticks([0], ["alarms"])
-    axes.set_ylim(-0.6, 0.6)
+    _draw_bars(axes, alarms, rows, begin, whole)
+    if not rows:
+        axes.set_yticks([0], ["alarms"])
+
+
+def _alarms(archive: Archive, begin: datetime, whole: float) -> list[Bar]:
+    """What was on during the release."""
+    bars = []
+    on: dict[str, datetime] = {}
+    end = begin + timedelta(seconds=whole)
+    for one in archive.of("alarm.change"):
+        summary, name = str(one.data.get("HistorySummary", "")), str(one.data.get("AlarmName"))
+        if one.at is None or " to " not in summary:
+            continue
+        if "to ALARM" in summary:
+            on[name] = max(one.at, begin)
+        elif name in on and one.at > begin:
+            since = on.pop(name)
+            bars.append(Bar(plain(name, 24), since, (one.at - since).total_seconds(), FAILED))
+        else:
+            on.pop(name, None)
+    bars += [
+        Bar(plain(name, 24), since, (end - since).total_seconds(), FAILED, True)
+        for name, since in on.items()
+        if since < end
+    ]
+    return bars
 
 
 def _plain_frame(axes: Axes) -> None:

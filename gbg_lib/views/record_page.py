@@ -37,7 +37,7 @@ body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; font-size: 13px }
 th, td { padding: .2rem .7rem .2rem 0; vertical-align: top }
 tr { border-bottom: 1px solid #ddd }
-pre { background: #f4f4f4; padding: .8rem; overflow-x: auto }
+pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
 img { max-width: 100% }
 details { margin: 1rem 0 }
 """
@@ -49,12 +49,12 @@ def sections(read: Read) -> list[tuple[str, Table | FailureView]]:
     """Headings and what is below them, in the order of reading."""
     archive = read.archive
     return [
-        ("The release", record_table(read)),
-        ("What happened", story_table(archive)),
         ("Where it went wrong first", failure_view(archive)),
+        ("What happened", story_table(archive)),
         ("What changed since the last good release", differences_table(read)),
         ("Who decided what", decisions_table(archive)),
         ("Notes", notes_table(archive)),
+        ("The record", record_table(read)),
         ("Is the record whole", verified_table(read)),
         ("What is missing in it", missing_table(archive)),
     ]
@@ -80,7 +80,7 @@ def write_pages(read: Read, folder: Path) -> list[Path]:
 
 
 def page(read: Read) -> str:
-    title = html.escape(plain(read.archive.manifest.summary.get("message", ""), 80) or read.archive.name)
+    title = html.escape(_title(read))
     chart = record_chart(read.archive)
     picture = base64.b64encode(chart.png()).decode()
     parts = [f"<h2>{html.escape(name)}</h2>\n{view._repr_html_()}" for name, view in sections(read)]
@@ -104,9 +104,15 @@ def page(read: Read) -> str:
 """
 
 
+def _title(read: Read) -> str:
+    summary = read.archive.manifest.summary
+    name = plain(summary.get("message", ""), 80) or read.archive.name
+    return f"{name}: {plain(summary.get('status', '?'))}"
+
+
 def markdown(read: Read) -> str:
     """GitHub's kind, without a picture."""
-    title = escaped(plain(read.archive.manifest.summary.get("message", ""), 80) or read.archive.name)
+    title = escaped(_title(read))
     parts = [f"# {title}"]
     for name, view in sections(read):
         body = _table(view) if isinstance(view, Table) else _failure(view)

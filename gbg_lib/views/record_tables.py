@@ -182,7 +182,7 @@ class FailureView:
             return "<p>Nothing failed.</p>"
         log = html.escape("\n".join(self.found.log))
         head = f"<b>{html.escape(self.found.where)}</b>: {html.escape(self.found.what)}"
-        return f"<p>{head}</p>\n<pre>{log}</pre>"
+        return f"<p>{head}</p>" + (f"\n<pre>{log}</pre>" if log else "")
 
 
 def failure_view(archive: Archive) -> FailureView:

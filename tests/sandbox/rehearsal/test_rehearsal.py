@@ -27,6 +27,8 @@ from gbg_lib.rehearsal.likeness import Likeness
 from gbg_lib.rehearsal.plan import Plan, plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
 from gbg_lib.rehearsal.timetable import visited
+from gbg_lib.steps import ReleaseRun
+from gbg_lib.waiting import wait_until
 from tests.command import clean_environment, gbg
 from tests.sandbox.e2e.world import World, exhaust
 from tests.sandbox.processes import below, outliving
@@ -56,10 +58,21 @@ class Stage:
     def rehearse(self, planned: Plan, name: str) -> Archive:
         if name not in self.done:
             rehearsal = self._rehearsal(planned)
+            self._quiet(rehearsal.run)
             exhaust(rehearsal.bring())
             exhaust(rehearsal.release())
             self.done[name] = open_archive(rehearsal.record())
         return self.done[name]
+
+    def _quiet(self, run: ReleaseRun) -> None:
+        """No alarm of the rehearsal before stops this one."""
+        wait_until(
+            self.world.aws,
+            lambda: None if on(run) else True,
+            limit_seconds=START_SECONDS,
+            what="alarms that are off",
+            try_this="read the sandbox's log",
+        )
 
     def _rehearsal(self, planned: Plan) -> Rehearsal:
         return Rehearsal(planned, self.world.aws, self.folder / "records")
@@ -70,6 +83,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     made = Stage(tmp_path_factory.mktemp("rehearsal"))
     yield made
     made.world.close()
+
+
+def on(run: ReleaseRun) -> list[str]:
+    found = run.aws.call("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{run.parameters.deployment}-")
+    return [one["AlarmName"] for one in found["MetricAlarms"] if one["StateValue"] == "ALARM"]
 
 
 def told(found: Comparison) -> str:
