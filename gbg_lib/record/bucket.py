@@ -14,16 +14,23 @@ import base64
 import hashlib
 import re
 import shutil
+from collections.abc import Container, Mapping, Set
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, MisuseError, NotThere
 from gbg_lib.record.archive import known_name, open_archive
-from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, RecordError
-from gbg_lib.record.store import INDEX, PARTIAL, Entry, Store, read_index, shared_links
+from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, Overtaken, RecordError
+from gbg_lib.record.store import INDEX, PARTIAL, Entry, Store, read_index, shared_links, write_whole
+from gbg_lib.replay import clock
 
 ADDRESS = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+?)/?")
 THERE = ("PreconditionFailed", "ConditionalRequestConflict")
+LEFT = timedelta(hours=1)
+"""after which a record that was begun and not entered into the chain is nobody's any more"""
 TRIES = 8
 """to enter something into an index that others write, too"""
 
@@ -50,31 +57,46 @@ class Bucket:
         content = self._read_index()
         there, here = self._entries(content), store.entries()
         shared = min(len(there), len(here))
-        if shared_links(there, here) < shared:
-            raise RecordError(
-                f"s3://{self.name}/{self._index}",
-                f"it tells another story than {store.index}",
-                "`gbg record verify` tells which is whole; move the other one away",
-            )
+        if (common := shared_links(there, here)) < shared:
+            if {entry.link.record for entry in here[common:]} - store.unsent:
+                raise RecordError(
+                    f"s3://{self.name}/{self._index}",
+                    f"it tells another story than {store.index}",
+                    "`gbg record verify` tells which is whole; move the other one away",
+                )
+            store.follow(there)  # what nobody else ever had
+            here, shared = store.entries(), len(there)
         self.behind = {entry.link.record for entry in here[shared:]} | store.unsent
         if len(there) > len(here):
             store.replace_index(content)
 
     def send(self, store: Store, record: str) -> str:
-        """What the bucket lacks of a record, then the index; the record's address."""
+        """What the bucket lacks of a record, then the index; the record's address.
+
+        Raises Overtaken where another recorder sends or has sent the same; then ours is set aside.
+        """
         if not self.name:
             return ""
         prefix = f"{self.deployment}/{record}/"
         there = {name for name, _ in self._listed(prefix)}
         archive = open_archive(store.folder / record)
-        new = sorted(archive.names - there)
-        manifests = [name for name in new if name.startswith("manifest")]
-        for name in (name for name in new if name not in manifests):
-            self._put_once(prefix + name, archive.read(name))
+        manifests = {
+            name: one
+            for name, one in zip(archive.manifest_names, archive.manifests, strict=True)
+            if name not in there
+        }
+        mine = {name for one in manifests.values() for name in one.files}
         store.note_unsent(record, unsent=True)
-        self._enter(store)
+        try:
+            for name in sorted((archive.names - there - manifests.keys()) | mine):
+                self._put_once(record, name, archive.read(name), manifests)
+        except Overtaken:
+            store.follow(self._entries(self._read_index()), {record})
+            raise
+        if record in self._enter(store):
+            raise _overtaken(store.folder / record)
         for name in manifests:
-            self._put_once(prefix + name, (store.folder / record / name).read_bytes())
+            self._put_once(record, name, (store.folder / record / name).read_bytes(), manifests)
         store.note_unsent(record, unsent=False)
         return f"s3://{self.name}/{self.deployment}/{record}"
 
@@ -96,28 +118,54 @@ class Bucket:
     def _entries(self, content: bytes) -> list[Entry]:
         return list(read_index(content, f"s3://{self.name}/{self._index}"))
 
-    def _enter(self, store: Store) -> None:
-        """The store's index, behind what others entered since it was read. Raises RecordError."""
+    def _enter(self, store: Store) -> Set[str]:
+        """The store's index, behind what others entered since it was read; records that gave way to theirs.
+
+        Raises RecordError.
+        """
+        aside: Set[str] = frozenset()
         for _ in range(TRIES):
             condition = {"IfMatch": self._etag} if self._etag else {"IfNoneMatch": "*"}
             try:
                 self._etag = self._put(self._index, store.index.read_bytes(), **condition)
-                return
+                return aside
             except (AwsError, NotThere) as error:
                 if not any(word in error.what for word in (*THERE, "NoSuchKey")):
                     raise
-            store.follow(self._entries(self._read_index()))
+            aside |= store.follow(self._entries(self._read_index()))
         raise RecordError(
             f"s3://{self.name}/{self._index}", f"others were faster {TRIES} times", "record again in a minute"
         )
 
     def fetch(self, store: Store, execution_id: str) -> Path | None:
-        """A record that someone else wrote, brought into the store; None where the index tells of none."""
-        known = {entry.link.record for entry in store.entries()}
-        named = [name for name in sorted(known) if name.partition("-")[2] == execution_id]
-        if not named or not self.name:
+        """A record that someone else wrote, brought into the store; None where the index tells of none.
+
+        None, too, where it is entered and not all of it is there yet.
+        """
+        links = [one.link for one in store.entries() if one.link.record.partition("-")[2] == execution_id]
+        if not links or not self.name:
             return None
-        return self.download(f"{self.deployment}/{named[0]}/", store.folder / named[0])
+        prefix = f"{self.deployment}/{links[0].record}/"
+        if not {link.manifest for link in links} <= {name for name, _ in self._listed(prefix)}:
+            return None
+        return self.download(prefix, store.folder / links[0].record)
+
+    def catch_up(self, store: Store, record: str) -> None:
+        """What others have added to a record that is here. Raises RecordError where it isn't there yet."""
+        folder = store.folder / record
+        entered = {one.link.manifest for one in store.entries() if one.link.record == record}
+        if not self.name or all((folder / name).is_file() for name in entered):
+            return
+        prefix = f"{self.deployment}/{record}/"
+        listed = [name for name, size in self._listed(prefix) if size <= MOST_FILE_BYTES]
+        if not entered <= set(listed):
+            raise RecordError(
+                str(folder), "another recorder is adding to it just now", "record again in a minute"
+            )
+        lacking = [name for name in listed if known_name(name) and not (folder / name).exists()]
+        for name in sorted(lacking, key=lambda name: (name.startswith("manifest"), name)):
+            found = self.aws.call("s3", "get_object", Bucket=self.name, Key=prefix + name)
+            write_whole(folder / name, found["Body"].read())
 
     def download(self, prefix: str, target: Path) -> Path:
         """A record's files. Raises NotThere, RecordError."""
@@ -145,20 +193,26 @@ class Bucket:
         found = self.aws.pages("s3", "list_objects_v2", "Contents", Bucket=self.name, Prefix=prefix)
         return [(item["Key"].removeprefix(prefix), int(item["Size"])) for item in found]
 
-    def _put_once(self, key: str, content: bytes) -> None:
-        """Raises RecordError where another recorder put something else."""
+    def _put_once(self, record: str, name: str, content: bytes, manifests: Container[str]) -> None:
+        """Raises Overtaken where another recorder put something else, and is at it or has entered it.
+
+        What was begun an hour ago, and not entered, is left: ours is put over it. The bucket keeps versions.
+        """
+        key = f"{self.deployment}/{record}/{name}"
         try:
             self._put(key, content, IfNoneMatch="*")
         except AwsError as error:
             if not any(word in error.what for word in THERE):
                 raise
-            there: bytes = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)["Body"].read()
-            if there != content:
-                raise RecordError(
-                    f"s3://{self.name}/{key}",
-                    "another recorder wrote it at the same time",
-                    "remove the local record and record again",
-                ) from error
+            found = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)
+            there: bytes = found["Body"].read()
+            if there == content:
+                return
+            links = [one.link for one in self._entries(self._read_index())]
+            entered = any(one.record == record and one.manifest in manifests for one in links)
+            if entered or _age(found) < LEFT:
+                raise _overtaken(Path(record)) from error
+            self._put(key, content, IfMatch=str(found["ETag"]))
 
     def _put(self, key: str, content: bytes, **more: str) -> str:
         """With the hash that S3 checks on arrival; the new version's tag."""
@@ -167,6 +221,22 @@ class Bucket:
             "s3", "put_object", Bucket=self.name, Key=key, Body=content, ChecksumSHA256=digest, **more
         )
         return str(answer["ETag"])
+
+
+def _age(found: Mapping[str, Any]) -> timedelta:
+    """Of an object, by the clock of S3."""
+    dated = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    now = parsedate_to_datetime(dated) if dated else clock.now()
+    written: datetime = found["LastModified"]
+    return now - written
+
+
+def _overtaken(record: Path) -> Overtaken:
+    return Overtaken(
+        str(record),
+        "another recorder has recorded the same release meanwhile",
+        "record again in a minute: the other one is fetched then",
+    )
 
 
 def parse_address(address: str) -> tuple[str, str, str]:

@@ -40,6 +40,10 @@ class RecordError(GbgError):
     """An archive is not what a recorder wrote, or can't be written."""
 
 
+class Overtaken(RecordError):
+    """Another recorder has recorded the same release meanwhile; what was written here is set aside."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One piece of evidence."""

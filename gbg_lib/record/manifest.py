@@ -156,10 +156,12 @@ def read_manifest(content: bytes, where: str) -> Manifest:
         raise RecordError(where, f"it lacks a part: {error!r}", "the archive was altered") from error
 
 
-def relinked(content: bytes, former: Link, where: str) -> bytes:
-    """A manifest that nobody has yet, behind another one. Raises RecordError."""
+def relinked(content: bytes, former: Link | None, where: str) -> bytes:
+    """A manifest that nobody has yet, behind another one, or the first. Raises RecordError."""
     found = loads(content, where)
-    found["predicate"][EXTENSION] |= {"sequence": former.sequence + 1, "former": former.told}
+    place = found["predicate"][EXTENSION]
+    place.pop("former", None)
+    place |= {"sequence": former.sequence + 1, "former": former.told} if former else {"sequence": 1}
     return (dumps(found, indent=1) + "\n").encode()
 
 

@@ -15,7 +15,7 @@ from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
-from gbg_lib.record.format import Evidence, lines, read_lines, record_name, stamp
+from gbg_lib.record.format import Evidence, Overtaken, lines, read_lines, record_name, stamp
 from gbg_lib.record.gathering import MISSING, Gathering, Subject
 from gbg_lib.record.manifest import Manifest, Resource
 from gbg_lib.record.observe import Observations
@@ -30,9 +30,12 @@ from gbg_lib.replay.tape import asked
 from gbg_lib.secret.masking import Masking
 from gbg_lib.secret.values import learn, masking
 from gbg_lib.steps import ReleaseRun
+from gbg_lib.waiting import wait_until
 
 SETTLED = timedelta(minutes=20)
 """after which CloudTrail has told everything: it says 15 minutes, mostly"""
+ARRIVAL_SECONDS = 60
+"""that a record needs to arrive in the bucket, from its first file to its manifest"""
 PER_TIME = frozenset({"gathering", "identity"})
 """kinds that say something of one gathering only"""
 
@@ -109,6 +112,7 @@ class Recorder:
         former = self._here(execution.id) or self.bucket.fetch(self.store, execution.id)
         if former is None:
             return self._write(execution)
+        self.bucket.catch_up(self.store, former.name)
         archive = open_archive(former)
         if former.name in self.bucket.behind:
             self.bucket.send(self.store, former.name)
@@ -135,9 +139,13 @@ class Recorder:
         used = self.aws.requests.total() - calls
         self._told(found, used)
         manifest = self._manifest(subject, found, record_name(subject.started, execution.id))
+        self._to_send(manifest)
         path = self.store.write(manifest, list(found.evidence.values()), found.files)
         observed.forget()
-        address = self.bucket.send(self.store, path.name)
+        try:
+            address = self.bucket.send(self.store, path.name)
+        except Overtaken:
+            return self._theirs(execution)
         pieces = len(found.evidence) + len(found.files)
         return Recorded(path, "written", "it had no record", pieces, used, _missing(found), address)
 
@@ -158,10 +166,36 @@ class Recorder:
         names_there = archive.names
         files = {name: data for name, data in found.files.items() if name not in names_there}
         manifest = self._manifest(subject, found, archive.name, archive)
+        self._to_send(manifest)
         self.store.append(archive.name, manifest, news, files)
-        address = self.bucket.send(self.store, path.name)
+        try:
+            address = self.bucket.send(self.store, path.name)
+        except Overtaken:
+            return self._theirs(execution)
         reason = "late evidence" if news else "settled: nothing more will come"
         return Recorded(path, "added", reason, len(news) + len(files), used, _missing(found), address)
+
+    def _to_send(self, manifest: Manifest) -> None:
+        """Whoever stops before it is sent finds it so again, and no stranger's."""
+        if self.bucket.name:
+            self.store.note_unsent(manifest.record, unsent=True)
+
+    def _theirs(self, execution: Execution) -> Recorded:
+        """The record of the recorder that was faster, once all of it is there. Raises TimedOut."""
+
+        def look() -> Path | None:
+            self.bucket.fetch_index(self.store)
+            return self.bucket.fetch(self.store, execution.id)
+
+        path = wait_until(
+            self.aws,
+            look,
+            limit_seconds=ARRIVAL_SECONDS,
+            what=f"the record of release {execution.id[:8]} by another recorder",
+            try_this="record again; after an hour what it left is given up",
+        )
+        why = "another recorder was faster; its record is here, ours is set aside"
+        return Recorded(path, "nothing", why, address=self.bucket.address(path))
 
     def _subject(self, execution: Execution, observed: tuple[Evidence, ...]) -> Subject:
         pipeline = self.step.pipeline

@@ -9,10 +9,11 @@ A record appears whole or not at all, and is never written again; what comes lat
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ INDEX = "index.jsonl"
 LOCK = ".lock"
 PARTIAL = ".partial-"
 UNSENT = ".unsent"
+ASIDE = ".aside"
+"""records of releases that another recorder has entered into the bucket's chain before"""
 
 
 def records() -> Path:
@@ -92,9 +95,9 @@ class Store:
             shutil.rmtree(partial, ignore_errors=True)
             (partial / "files").mkdir(parents=True)
             for name, data in content.items():
-                _write(partial / name, data)
+                write_whole(partial / name, data)
             linked = self._linked(manifest, content)
-            _write(partial / MANIFEST, linked.content)
+            write_whole(partial / MANIFEST, linked.content)
             partial.rename(target)
             self._enter(linked, MANIFEST)
         return target
@@ -108,9 +111,9 @@ class Store:
             number = len(open_archive(folder).manifest_names)
             content = {f"late-{number}.jsonl": lines(evidence), **files}
             for late, data in content.items():
-                _write(folder / late, data)
+                write_whole(folder / late, data)
             linked = self._linked(manifest, content)
-            _write(folder / f"manifest-{number}.json", linked.content)
+            write_whole(folder / f"manifest-{number}.json", linked.content)
             self._enter(linked, f"manifest-{number}.json")
         return f"manifest-{number}.json"
 
@@ -126,31 +129,44 @@ class Store:
             self.replace_index("".join(f"{entry.line}\n" for entry in entries).encode())
         return entries
 
-    def follow(self, there: list[Entry]) -> None:
+    def follow(self, there: list[Entry], without: Set[str] = frozenset()) -> Set[str]:
         """Ours behind what others have entered meanwhile: manifests that nobody has yet are linked anew.
 
-        Raises RecordError where both recorded the same release.
+        Records that others have entered, too, are set aside, and so are those `without`; their names.
         """
         with self.locked():
             here = self.entries()
             shared = shared_links(there, here)
-            if shared == len(there):
-                return
+            if shared == len(there) and not without:
+                return frozenset()
+            theirs = {entry.link.record for entry in there[shared:]}
+            aside = {entry.link.record for entry in here[shared:]} & (theirs | without)
             entries = list(there)
             for entry in here[shared:]:
-                record, name = entry.link.record, entry.link.manifest
-                if any(other.link.record == record for other in there[shared:]):
-                    raise RecordError(
-                        str(self.folder / record),
-                        "another recorder has entered the same release meanwhile",
-                        "remove it here; `gbg record` fetches the other one",
-                    )
-                path = self.folder / record / name
-                content = relinked(path.read_bytes(), entries[-1].link, str(path))
-                _write(path, content)
-                sequence = entries[-1].link.sequence + 1
-                entries.append(Entry(Link(sequence, record, name, sha256(content)), entry.summary))
+                if entry.link.record not in aside:
+                    entries.append(self._behind(entries, entry))
+            for record in aside:
+                self._set_aside(record)
             self.replace_index("".join(f"{entry.line}\n" for entry in entries).encode())
+        return aside
+
+    def _behind(self, entries: list[Entry], entry: Entry) -> Entry:
+        """Its manifest, linked to the last of the entries."""
+        record, name = entry.link.record, entry.link.manifest
+        path = self.folder / record / name
+        former = entries[-1].link if entries else None
+        content = relinked(path.read_bytes(), former, str(path))
+        write_whole(path, content)
+        sequence = former.sequence + 1 if former else 1
+        return Entry(Link(sequence, record, name, sha256(content)), entry.summary)
+
+    def _set_aside(self, record: str) -> None:
+        """Nothing that was gathered is thrown away, also where another record of it counts."""
+        folder = self.folder / ASIDE
+        folder.mkdir(exist_ok=True)
+        numbers = (number for number in itertools.count(1) if not (folder / f"{record}-{number}").exists())
+        (self.folder / record).rename(folder / f"{record}-{next(numbers)}")
+        write_whole(self.folder / UNSENT, "\n".join(sorted(self.unsent - {record})).encode())
 
     @property
     def unsent(self) -> set[str]:
@@ -161,10 +177,10 @@ class Store:
     def note_unsent(self, record: str, *, unsent: bool) -> None:
         with self.locked():
             names = (self.unsent | {record}) if unsent else (self.unsent - {record})
-            _write(self.folder / UNSENT, "\n".join(sorted(names)).encode())
+            write_whole(self.folder / UNSENT, "\n".join(sorted(names)).encode())
 
     def replace_index(self, content: bytes) -> None:
-        _write(self.index, content)
+        write_whole(self.index, content)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -217,7 +233,7 @@ def latest(entries: list[Entry]) -> list[Entry]:
     return [newest[name] for name in sorted(newest)]
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Whole or not at all, and on the disk before anything says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
