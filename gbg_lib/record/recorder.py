@@ -157,7 +157,7 @@ class Recorder:
         found = self._gathered(subject, names, archive)
         used = self.aws.requests.total() - calls
         before = {one.id: one for one in archive.evidence}
-        news = [one for one in found.evidence.values() if _differs(one, before.get(one.id))]
+        news = [one for one in found.evidence.values() if is_news(one, before.get(one.id))]
         settled = _settled(subject)
         if not news and not settled:
             return Recorded(
@@ -392,7 +392,12 @@ def _missing(found: Gathering) -> tuple[str, ...]:
     return tuple(f"{one.data['what']}: {one.data['why']}" for one in found.of(MISSING))
 
 
-def _differs(now: Evidence, before: Evidence | None) -> bool:
+def is_news(now: Evidence, before: Evidence | None) -> bool:
     if now.kind in PER_TIME:
         return False
-    return before is None or (now.data, now.at, now.until) != (before.data, before.at, before.until)
+    return before is None or _written(now) != _written(before)
+
+
+def _written(one: Evidence) -> tuple[object, ...]:
+    """As a line tells it: AWS counts time finer."""
+    return one.data, stamp(one.at), stamp(one.until)

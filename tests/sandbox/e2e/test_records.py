@@ -11,6 +11,7 @@ from gbg_lib.aws import Aws
 from gbg_lib.record import failure
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket, parse_address
+from gbg_lib.record.format import line
 from gbg_lib.record.recorder import Recorded, Recorder
 from gbg_lib.record.store import Store
 from gbg_lib.record.verify import verify, verify_all
@@ -100,6 +101,9 @@ def test_recording_again_writes_nothing_twice(recorder: Recorder, recorded: list
     again = list(recorder.record_all())
     assert {one.action for one in again} <= {"nothing", "added"}
     assert {path: path.read_bytes() for path in before} == before
+    for one in again:
+        lines = [line(told) for told in open_archive(one.path).history]
+        assert len(set(lines)) == len(lines), "what is known is no late evidence"
     assert verify_all(recorder.store.folders(), recorder.store.entries()[-1].link)[1] == []
 
 
