@@ -14,7 +14,7 @@ from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
 from gbg_lib.gates.before_bake import BeforeBake
-from gbg_lib.gates.gate import Judgement, Person, answering, judge, require_open
+from gbg_lib.gates.gate import Gate, Judgement, Person, answering, judge, require_open
 from gbg_lib.gates.release_gates import ReleaseGates
 from gbg_lib.images import golden_images
 from gbg_lib.parameters import BASE, PIPELINE, Parameters, names_for
@@ -246,9 +246,12 @@ class ReleaseRun(PipelineStack):
 
     def before_bake(self, execution_id: str = "") -> list[Judgement]:
         """What the gates before the bake say, of a release to come or of one that has begun."""
+        return [judge(self.aws, gate) for gate in self.gates_before_bake(execution_id)]
+
+    def gates_before_bake(self, execution_id: str = "") -> list[Gate]:
         stacks = (self.base_stack, self.pipeline_stack)
         before = BeforeBake(self.aws, self.base, self.pipeline, stacks, execution_id)
-        return [judge(self.aws, gate) for gate in before.gates(self.parameters.gate_minutes * 60)]
+        return before.gates(self.parameters.gate_minutes * 60)
 
     def let_begin(self, execution_id: str) -> list[Judgement]:
         """The gates before the bake, for a release that a push may have started already.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from gbg_lib.deployments import LifecycleEvent, Target, targets
@@ -97,10 +97,15 @@ def last_wait(step: ReleaseRun, execution_id: str) -> list[Target]:
     return during(step, execution_id, look, "the wait before blue's end")
 
 
+def before_deploy(step: ReleaseRun) -> AbstractContextManager[None]:
+    """What is done here is done before the fleet is copied."""
+    return before(step, DEPLOY)
+
+
 @contextmanager
-def before_deploy(step: ReleaseRun) -> Iterator[None]:
-    """No release enters stage Deploy meanwhile: what is done here is done before the fleet is copied."""
-    transition = {"pipelineName": step.pipeline.name, "stageName": DEPLOY, "transitionType": "Inbound"}
+def before(step: ReleaseRun, stage: str) -> Iterator[None]:
+    """No release enters that stage meanwhile."""
+    transition = {"pipelineName": step.pipeline.name, "stageName": stage, "transitionType": "Inbound"}
     step.aws.call(
         "codepipeline", "disable_stage_transition", **transition, reason="Something is tried before"
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.checks import Check
 from gbg_lib.errors import NotThere
 from gbg_lib.gates.gate import Finding, Gate
 from gbg_lib.mending.drift import edits_that_matter
@@ -80,9 +82,8 @@ class BeforeBake:
             for stack, status in statuses.items()
             if status not in STABLE
         ]
-        wrong = [
-            f"{check.name}: {check.found}" for check in releasable(self._situation()) if not check.passed
-        ]
+        checks = [*releasable(self._situation()), self._way_of_visitors()]
+        wrong = [f"{check.name}: {check.found}" for check in checks if not check.passed]
         if not moving:
             wrong += [
                 f"{drift.what} is {drift.live}, and was {drift.believed}"
@@ -95,8 +96,30 @@ class BeforeBake:
             "stacks, deployment group, launch template, alarms and health checks are as Part 1 made them",
         )
 
+    def _way_of_visitors(self) -> Check:
+        """A redirect to another listener is fine, as long as one of them forwards to the fleet."""
+        listeners = self.aws.pages(
+            "elbv2", "describe_listeners", "Listeners", LoadBalancerArn=self.base["LoadBalancerArn"]
+        )
+        wanted, told = self.base["TargetGroupArn"], []
+        for one in listeners:
+            actions = one["DefaultActions"]
+            targets = [target for action in actions for target in forwards_to(action)]
+            if wanted in targets:
+                return Check("listener", True, f"port {one['Port']} forwards to the fleet", "")
+            told.append(f"port {one['Port']} gives {', '.join(targets) or actions[-1]['Type']}")
+        found = f"none forwards to the fleet's target group: {', '.join(told) or 'there is none'}"
+        return Check("listener", False, found, "apply runbook 01 again, or set the listener back")
+
     def _situation(self) -> Situation:
         return read_situation(self.aws, self.base)
+
+
+def forwards_to(action: Mapping[str, Any]) -> list[str]:
+    """Target groups that an action gives at least some of its requests to."""
+    weighted = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    several = [one["TargetGroupArn"] for one in weighted if one.get("Weight", 1)]
+    return several or [action["TargetGroupArn"]] if action["Type"] == "forward" else []
 
 
 def of_alarms(watched: list[Alarm]) -> Finding:

@@ -99,6 +99,8 @@ class FakeServing:
             "ami-new": {"State": "available", "tags": {"gbg:commit": COMMITS[NEW]}},
         }
         self.alarms = {name: ("OK", {"TargetGroup": "targetgroup/gbg/11"}) for name in ALARMS}
+        self.answering: dict[str, Any] = {"Type": "forward", "TargetGroupArn": TARGET_GROUP}
+        """what the load balancer's one listener does"""
         self.acting: dict[str, list[str]] = {}
         """alarm → what it starts"""
         self.deployments = {one: FakeDeployment("Succeeded", key) for key, one in DEPLOYMENTS.items()}
@@ -139,6 +141,10 @@ class FakeServing:
             ssm=self,
             s3=self.bucket,
         )
+
+    def describe_listeners(self, **given: str) -> dict[str, Any]:
+        assert given == {"LoadBalancerArn": LOAD_BALANCER}
+        return {"Listeners": [{"Port": 80, "DefaultActions": [self.answering]}]}
 
     def deploying(self, *, moved: bool) -> None:
         """NEW is being deployed beside OLD's fleet; `moved` says whether green has the traffic."""

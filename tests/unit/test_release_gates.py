@@ -92,6 +92,18 @@ class TestBeforeTheBake:
                 "UnhealthyHosts/Threshold is 50, and was 1",
             ),
             ("drift", lambda cloud: cloud.edited.update({"TargetErrors": []}), "TargetErrors is deleted"),
+            (
+                "drift",
+                lambda cloud: cloud.answering.update(Type="fixed-response"),
+                "listener: none forwards to the fleet's target group: port 80 gives fixed-response",
+            ),
+            (
+                "drift",
+                lambda cloud: cloud.answering.update(
+                    ForwardConfig={"TargetGroups": [{"TargetGroupArn": "arn:another", "Weight": 1}]}
+                ),
+                "port 80 gives arn:another",
+            ),
         ],
         ids=[
             "revoked",
@@ -104,6 +116,8 @@ class TestBeforeTheBake:
             "alarm gone",
             "alarm edited",
             "alarm deleted",
+            "listener answers itself",
+            "listener forwards elsewhere",
         ],
     )
     def test_what_shuts_a_gate_is_told(

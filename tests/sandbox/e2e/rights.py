@@ -29,7 +29,7 @@ class Somebody:
         assert document is not None
         news = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
         policy = {**resolved(document, names), "Statement": [*resolved(document, names)["Statement"], news]}
-        user = f"job-{runbook}"
+        self.user = user = f"job-{runbook}"
         world.aws.call("iam", "create_user", UserName=user)
         world.aws.call(
             "iam", "put_user_policy", UserName=user, PolicyName="job", PolicyDocument=json.dumps(policy)
@@ -55,6 +55,18 @@ class Somebody:
             yield
         finally:
             file.write_text(former)
+
+    @contextmanager
+    def denied(self, action: str) -> Iterator[None]:
+        """Without that right for a while."""
+        iam = {"UserName": self.user, "PolicyName": "denied"}
+        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.world.aws.call("iam", "put_user_policy", **iam, PolicyDocument=policy)
+        try:
+            yield
+        finally:
+            self.world.aws.call("iam", "delete_user_policy", **iam)
 
     @property
     def aws(self) -> Aws:

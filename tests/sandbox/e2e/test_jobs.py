@@ -17,9 +17,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from gbg_lib.errors import AccessRefused
+from gbg_lib.errors import AccessRefused, GateRefused
+from gbg_lib.gates.gate import answering, judge, require_open
 from gbg_lib.images import golden_images
 from gbg_lib.runs import history
+from gbg_lib.steps import ReleaseRun
 from tests.command import ROOT, clean_environment
 from tests.sandbox.e2e.listener import Listener
 from tests.sandbox.e2e.rights import Somebody
@@ -56,12 +58,10 @@ class Night:
     def __call__(self, job: str, status: int, **parameters: str) -> Ran:
         """With the rights that the job has inside AWS, and no others."""
         runbook = job.replace("-", "_")
-        if runbook not in self.actors:
-            self.actors[runbook] = Somebody(self.world, runbook, "gbg", self.listener.topic)
         given = {"notify": f"{self.listener.topic}, {self.room.url}", **parameters}
         words = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
         words += ["-f", str(FILES / f"{runbook}.yaml")]
-        with self.actors[runbook].acting():
+        with self.actor(runbook).acting():
             done = subprocess.run(
                 [sys.executable, "-m", "gbg_cli", "run", job, *words, "--json"],
                 cwd=self.folder,
@@ -81,6 +81,11 @@ class Night:
         evidence = [str(one["step"]) for one in history.facts(folder)["evidence"]]
         return Ran(result, text_of(folder / f"{runbook}.ipynb"), evidence)
 
+    def actor(self, runbook: str) -> Somebody:
+        if runbook not in self.actors:
+            self.actors[runbook] = Somebody(self.world, runbook, "gbg", self.listener.topic)
+        return self.actors[runbook]
+
     def heard(self, count: int) -> list[tuple[str, str]]:
         """Subject and message of what came to the topic, when there are so many."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -88,6 +93,32 @@ class Night:
             assert time.monotonic() < deadline, found
             time.sleep(0.2)
         return found
+
+
+class Silenced:
+    """An alarm that measures nothing, for as long as this lasts."""
+
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        self.of, self.name = deployment, name
+        self.former = self._told()
+
+    def _told(self) -> dict[str, Any]:
+        [found] = self.of.aws.call("cloudwatch", "describe_alarms", AlarmNames=[self.name])["MetricAlarms"]
+        return dict(found)
+
+    def _put(self, **values: Any) -> None:
+        taken = self.of.aws.session.client("cloudwatch").meta.service_model.operation_model("PutMetricAlarm")
+        assert taken.input_shape is not None
+        names = set(taken.input_shape.members)
+        kept = {name: value for name, value in self.former.items() if name in names}
+        self.of.aws.call("cloudwatch", "put_metric_alarm", **kept | values)
+
+    def __enter__(self) -> None:
+        self._put(MetricName="NobodySendsThis", TreatMissingData="missing")
+        self.of.until(lambda: self._told()["StateValue"] == "INSUFFICIENT_DATA", "an alarm without figures")
+
+    def __exit__(self, *_: object) -> None:
+        self._put()
 
 
 def text_of(notebook: Path) -> str:
@@ -127,10 +158,87 @@ def test_a_release_at_a_set_hour_is_refused_outside_of_its_window(
     assert night.room.said[0]["text"].splitlines()[0] == message.splitlines()[0]
 
 
-def test_inside_of_it_the_branchs_head_is_released_once(night: Night, deployment: Deployment) -> None:
-    commit = deployment.push(lambda work: (work / "NIGHT").touch(), "A night's work")
+@pytest.fixture(scope="module")
+def unreleased(night: Night, deployment: Deployment) -> str:
+    """A commit that only a job releases."""
+    return deployment.push(lambda work: (work / "NIGHT").touch(), "A night's work").id
+
+
+def test_a_shut_gate_is_a_refusal_of_the_job_and_starts_nothing(
+    night: Night, deployment: Deployment, unreleased: str
+) -> None:
+    """The page that told of last night's maintenance is still there instead of the site."""
+    before, aws = newest(deployment).id, deployment.aws
+    balancer = deployment.run.base["LoadBalancerArn"]
+    [listener] = aws.call("elbv2", "describe_listeners", LoadBalancerArn=balancer)["Listeners"]
+    page = {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "Back soon"},
+    }
+    change = {"ListenerArn": listener["ListenerArn"]}
+    aws.call("elbv2", "modify_listener", **change, DefaultActions=[page])
+    ran = night("timed-release", 3, window=ALWAYS)
+    aws.call("elbv2", "modify_listener", **change, DefaultActions=listener["DefaultActions"])
+    assert ran.result["error"] == "GateRefused"
+    assert "it is shut" in ran.result["what"]
+    assert "none forwards to the fleet's target group: port 80 gives fixed-response" in ran.result["what"]
+    assert newest(deployment).id == before
+
+
+@pytest.mark.parametrize(
+    ("gate", "right"),
+    [
+        ("source image", "ssm:GetParameter"),
+        ("alarms", "cloudwatch:DescribeAlarms"),
+        ("drift", "cloudformation:DetectStackResourceDrift"),
+    ],
+)
+def test_what_a_gate_cant_tell_is_a_persons_to_decide(
+    night: Night, deployment: Deployment, unreleased: str, gate: str, right: str
+) -> None:
+    """Whoever looks lacks a right: no job goes on then, and a person may."""
+    somebody = night.actor("timed_release")
+    with somebody.denied(right):
+        run = ReleaseRun(deployment.parameters, somebody.aws)
+        judgements = run.before_bake()
+        assert [one.verdict for one in judgements if one.gate == gate] == ["can't tell"]
+        with pytest.raises(GateRefused, match=r"it can't tell whether .*not authorized"):
+            require_open(judgements, answering(""))
+        decided = require_open(judgements, answering("go"))
+    assert {one.gate for one in decided if one.decided_by == "a person"} >= {gate}
+
+
+def test_a_job_that_cant_tell_is_refused_as_behind_a_shut_gate(
+    night: Night, deployment: Deployment, unreleased: str
+) -> None:
+    before = newest(deployment).id
+    with night.actor("timed_release").denied("cloudformation:DetectStackResourceDrift"):
+        ran = night("timed-release", 3, window=ALWAYS)
+    assert ran.result["error"] == "GateRefused"
+    assert "it can't tell whether stacks and fleet are as a release needs them" in ran.result["what"]
+    assert newest(deployment).id == before
+
+
+def test_an_alarm_without_figures_cant_be_told_until_the_gates_time_is_up(
+    night: Night, deployment: Deployment, unreleased: str
+) -> None:
+    """Somebody has put it on a metric that nobody sends; then it is put back while the gate waits."""
+    alarm = Silenced(deployment, f"{deployment.name}-target-5xx")
+    with alarm:
+        hurried = deployment.parameters.model_copy(update={"gate_minutes": 0})
+        told = {one.gate: one for one in ReleaseRun(hurried, deployment.aws).before_bake()}
+    assert told["alarms"].verdict == "can't tell"
+    assert f"{alarm.name} is INSUFFICIENT_DATA; not known after 0 s" in told["alarms"].found
+    assert (told["drift"].verdict, "TargetErrors/MetricName" in told["drift"].found) == ("fail", True)
+    [gate] = [one for one in deployment.run.gates_before_bake() if one.name == "alarms"]
+    assert judge(deployment.aws, gate).verdict == "pass", "it waits for the figures that come again"
+
+
+def test_inside_of_it_the_branchs_head_is_released_once(
+    night: Night, deployment: Deployment, unreleased: str
+) -> None:
     ran = night("timed-release", 0, window=ALWAYS)
-    assert (newest(deployment).commit, newest(deployment).status) == (commit.id, "Succeeded")
+    assert (newest(deployment).commit, newest(deployment).status) == (unreleased, "Succeeded")
     assert "the branch's head is not released yet" in ran.shown
     released = newest(deployment).id
     again = night("timed-release", 0, window=ALWAYS)

@@ -17,10 +17,11 @@ import pytest
 
 from gbg_lib import blueprint
 from gbg_lib.errors import LOCKED, GateRefused
+from gbg_lib.faults import moments
 from gbg_lib.gates.gate import Answer, Judgement
 from gbg_lib.gates.release_gates import AFTER, BEFORE
 from gbg_lib.gates.serving import require_serving
-from gbg_lib.pipeline import Action
+from gbg_lib.pipeline import BAKE, Action
 from gbg_lib.release import Release
 from gbg_lib.release_lock import ReleaseLock, this_process
 from gbg_lib.steps import ReleaseRun
@@ -33,6 +34,8 @@ from tests.sandbox.e2e.test_failures import check_that_blue_serves_on
 from tests.sandbox.e2e.world import Deployment, World, exhaust
 
 LONG = 2800
+MACHINES = "InstanceSecurityGroup"
+GATES = ("source image", "other releases", "alarms", "drift")
 BLUE_STAYS = 120
 OWN_ALARM = "somebodys-own"
 APPEARANCE = "src/main/resources/appearance.properties"
@@ -368,3 +371,28 @@ def test_runbook_05_does_not_move_a_pipeline_that_somebody_holds(
     lock.let_go()
     assert "another-machine" in told and "its-release" in told
     assert [one.id for one in deployment.run.pipeline.executions()] == before
+
+
+def test_runbook_04_stops_a_release_behind_an_edit_that_matters(
+    world: World, deployment: Deployment, tmp_path: Path
+) -> None:
+    """Somebody has opened a port of the machines. The release has begun, and has no image yet."""
+    run = deployment.run
+    [machines] = [one.id for one in run.stacks.resources(run.base_stack) if one.logical_id == MACHINES]
+    door = {"GroupId": machines, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "0.0.0.0/0"}
+    deployment.aws.call("ec2", "authorize_security_group_ingress", **door)
+    with moments.before(run, BAKE):
+        execution = run.pipeline.start()
+        told = world.shell(
+            f"export GBG_RUNS={tmp_path}\n{shlex.quote(sys.executable)} -m gbg_cli run 4",
+            status=GateRefused.exit_status,
+        )
+        deployment.until(lambda: run.pipeline.execution(execution).over, "the end of the release")
+    assert (
+        f"gate drift: it is shut; it asks that stacks and fleet are as a release needs them; {MACHINES}"
+        in told
+    )
+    assert "0.0.0.0/0" in told and "runbook 07" in told
+    assert (run.pipeline.execution(execution).status, run.release(execution).image) == ("Stopped", "")
+    deployment.aws.call("ec2", "revoke_security_group_ingress", **door)
+    assert {one.gate: one.verdict for one in run.before_bake()} == dict.fromkeys(GATES, "pass")
