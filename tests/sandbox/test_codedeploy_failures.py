@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.services.codedeploy.fleet import Fleets
+from gbg_sandbox.services.codedeploy.hooks import LaunchHooks
 from gbg_sandbox.services.codedeploy.hosts import Limits
+from gbg_sandbox.services.codedeploy.state import Group
 from tests.sandbox.fleets import EVENTS, Fleet, Verdict, make_fleet, statuses
 from tests.sandbox.loopback_machines import LoopbackMachines
 from tests.sandbox.places import eventually
@@ -49,6 +52,29 @@ def error(told: dict[str, object]) -> tuple[str, str]:
     found = told["errorInformation"]
     assert isinstance(found, dict)
     return found["code"], found["message"]
+
+
+class Bewildered(LaunchHooks):
+    """Meets what nobody thought of when green is handed over."""
+
+    def move(self, group: Group, fleets: Fleets, names: list[str]) -> list[str]:
+        raise KeyError(names[0])
+
+
+def test_what_the_engine_did_not_expect_fails_the_deployment_and_blocks_no_other(fleet: Fleet) -> None:
+    fleet.add_group("blue", 1)
+    fleet.add_deployment_group()
+    engine = fleet.cloud.service("codedeploy").engine
+    usual, engine.hooks = engine.hooks, Bewildered()
+    deployment_id = fleet.deploy()
+    told = fleet.ended(deployment_id)
+    assert told["status"] == "Failed"
+    assert error(told) == (
+        "INTERNAL_ERROR",
+        f"gbg_sandbox failed: KeyError('CodeDeploy_fleet_{deployment_id}')",
+    )
+    engine.hooks = usual
+    assert fleet.ended(fleet.deploy())["status"] == "Succeeded"
 
 
 def test_a_failing_hook_shows_in_its_target_and_leaves_blue_alone(fleet: Fleet) -> None:

@@ -7,12 +7,14 @@ a rollback or a person removes it, and so it does here.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.services.codedeploy import lifecycle
 from gbg_sandbox.services.codedeploy.failures import TOO_FEW_HEALTHY, DeploymentFailed, DeploymentHalted
 from gbg_sandbox.services.codedeploy.fleet import Fleets, healthy
@@ -24,6 +26,8 @@ from gbg_sandbox.services.codedeploy.traffic import Traffic
 
 if TYPE_CHECKING:
     from gbg_sandbox.services.codedeploy.engine import Engine
+
+log = logging.getLogger(__name__)
 
 ALL_AT_ONCE = Config("all", "HOST_COUNT", 0, lifecycle.EPOCH)
 
@@ -56,6 +60,12 @@ class Workflow:
             self._end("Failed", "FAILURE")
         except ClientError as error:
             deployment.error = ("INTERNAL_ERROR", str(error))
+            self._end("Failed", "FAILURE")
+        except ShuttingDown:
+            raise
+        except Exception as error:
+            log.exception("deployment %s failed", deployment.id)
+            deployment.error = ("INTERNAL_ERROR", f"gbg_sandbox failed: {error!r}")
             self._end("Failed", "FAILURE")
 
     def _deploy(self) -> None:

@@ -5,12 +5,14 @@ onFailure, isCritical, isEnd: https://docs.aws.amazon.com/systems-manager/latest
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.ssm.automation.actions import api_calls, command, ec2, flow, script
 from gbg_sandbox.services.ssm.automation.actions.work import (
@@ -31,6 +33,8 @@ from gbg_sandbox.services.ssm.automation.variables import Unresolved
 
 if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
+
+log = logging.getLogger(__name__)
 
 ACTIONS = ec2.ACTIONS | api_calls.ACTIONS | flow.ACTIONS | command.ACTIONS | script.ACTIONS
 CANCEL_PATH_SECONDS = 120
@@ -111,6 +115,12 @@ class AutomationEngine:
             except StepCancelled:
                 self._end_step(execution, record, "Cancelled")
                 raise
+            except ShuttingDown:
+                raise
+            except Exception as error:
+                log.exception("automation %s: step %s failed", execution.id, record.step.name)
+                if last:
+                    self._failed(execution, record, StepFailed(f"gbg_sandbox failed: {error!r}."))
         return jump
 
     def _attempt(

@@ -28,16 +28,19 @@ POLLING = "Poll action status for completion"
 LARGEST_PAYLOAD = 100 * 1024
 
 RUNNER = """
-import json, sys, traceback
-folder, handler = sys.argv[1:3]
+import ctypes, json, os, signal, sys, traceback
+folder, handler, parent = sys.argv[1:4]
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the sandbox
+if os.getppid() != int(parent):
+    sys.exit(1)
 sys.path.insert(0, folder)
 try:
     script = __import__("customer_script")
     with open(folder + "/events.json") as given:
         events = json.load(given)
-    result = getattr(script, handler)(events, {})
+    payload = json.dumps(getattr(script, handler)(events, {}))
     with open(folder + "/payload.json", "w") as kept:
-        json.dump(result, kept)
+        kept.write(payload)
 except Exception:
     with open(folder + "/failure.txt", "w") as kept:
         kept.write(traceback.format_exc())
@@ -74,7 +77,7 @@ def _run(work: Work, folder: Path, handler: str) -> str:
     printed = folder / "printed.txt"
     with printed.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", RUNNER, str(folder), handler],
+            [sys.executable, "-c", RUNNER, str(folder), handler, str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -83,12 +86,16 @@ def _run(work: Work, folder: Path, handler: str) -> str:
             start_new_session=True,
         )
     try:
-        work.wait(lambda: process.poll() is not None, doing=POLLING, poll=0.02)
+        work.wait(lambda: _ended(process.pid), doing=POLLING, poll=0.02)
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     return printed.read_text(errors="replace")
+
+
+def _ended(pid: int) -> bool:
+    """Without reaping it: as long as it is a zombie, its number is nobody else's, and the group's neither."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
 def _environment(work: Work, folder: Path) -> dict[str, str]:
