@@ -63,6 +63,9 @@ class Principal:
     user_name: str = ""
     session_name: str = ""
     session_policy: str = ""
+    """the inline policy that narrows this session"""
+    session_policy_arns: tuple[str, ...] = ()
+    """the managed policies that do"""
     service: str = ""
     """the AWS service that acts through this role session (`codepipeline.amazonaws.com`), or empty"""
     instance_id: str = ""

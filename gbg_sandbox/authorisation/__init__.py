@@ -5,7 +5,15 @@ from gbg_sandbox.authorisation.door import (
     authorise_service,
     changed,
     check_request,
+    check_session_policies,
     check_trust,
 )
 
-__all__ = ["authorise", "authorise_service", "changed", "check_request", "check_trust"]
+__all__ = [
+    "authorise",
+    "authorise_service",
+    "changed",
+    "check_request",
+    "check_session_policies",
+    "check_trust",
+]

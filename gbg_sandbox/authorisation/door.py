@@ -20,9 +20,7 @@ from gbg_sandbox.authorisation.evaluator import (
     Caller,
     Decision,
     Effect,
-    Grant,
     decide,
-    evaluate,
     evaluate_resource_policy,
 )
 from gbg_sandbox.authorisation.principals import Directory
@@ -158,10 +156,8 @@ class Door:
             return False
         if principal.kind in ("aws", "root"):
             return True
-        identity = evaluate(self.directory.policies(principal).identity, "sts:AssumeRole", role_arn, full)
-        if identity is Effect.EXPLICIT_DENY:
-            return False
-        return grant is Grant.DIRECT or identity is Effect.ALLOW
+        policies = self.directory.policies(principal)
+        return decide(policies, "sts:AssumeRole", role_arn, full, effect, grant).allowed
 
     def _tell(self, principal: Principal, action: str, resource: str, message: str) -> None:
         log.info("denied: %s", message)
@@ -222,6 +218,18 @@ def check_trust(
 ) -> None:
     """Raise AwsError AccessDenied unless `who` may assume the role by its trust policy (and own policies)."""
     door(cloud).check_trust(role_arn, who, context or {})
+
+
+def check_session_policies(cloud: Cloud, principal: Principal) -> None:
+    """Raise AwsError unless the policies that narrow this session can be read."""
+    directory = door(cloud).directory
+    for arn in principal.session_policy_arns:
+        if not directory.has_managed(arn):
+            raise AwsError("ValidationError", f"The managed policy {arn} does not exist")
+    try:
+        directory.policies(principal)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise AwsError("MalformedPolicyDocument", f"The session policy can't be read: {error}") from error
 
 
 def _own_stack(cloud: Cloud, call: Call, params: Mapping[str, Any]) -> bool:

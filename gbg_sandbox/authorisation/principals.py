@@ -34,9 +34,12 @@ class Directory:
             found = self._kept.get((kind, name))
             if found is None:
                 found = self._kept[(kind, name)] = self._read(kind, name)
-        if not principal.session_policy:
+        if not principal.session_policy and not principal.session_policy_arns:
             return found
-        return PolicySet(found.identity, found.boundary, (Policy.read(principal.session_policy),))
+        session = [self._managed(arn) for arn in principal.session_policy_arns]
+        if principal.session_policy:
+            session.append(Policy.read(principal.session_policy))
+        return PolicySet(found.identity, found.boundary, tuple(session))
 
     def role(self, name: str) -> Any | None:
         """moto's record of a role, by name."""
@@ -52,6 +55,9 @@ class Directory:
 
     def managed_policy(self, name: str) -> Any | None:
         return next((one for one in self._backend.managed_policies.values() if one.name == name), None)
+
+    def has_managed(self, arn: str) -> bool:
+        return arn in self._backend.managed_policies
 
     def trust(self, role_name: str) -> Policy | None:
         """A role's trust policy, or None when there is no such role."""

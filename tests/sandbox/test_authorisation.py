@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -234,6 +235,92 @@ def test_a_person_assumes_a_role_that_trusts_the_account_only_with_the_right_to(
     rights = json.dumps({"Version": "2012-10-17", "Statement": statement("sts:AssumeRole", arn)})
     iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=rights)
     check_trust(cloud, arn, ann)
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@pytest.fixture
+def assumable(cloud: Cloud) -> tuple[str, Any]:
+    """A role that may do everything and trusts its account, and the STS to assume it by."""
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    arn: str = iam.create_role(RoleName="wide", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="wide", PolicyName="all", PolicyDocument=policy(statement("*")))
+    return arn, cloud.client("sts")
+
+
+def session(cloud: Cloud, sts: Any, arn: str, **narrowed: Any) -> Callable[[Any], Any]:
+    """Clients by service name, with keys that AssumeRole gave."""
+    keys = sts.assume_role(RoleArn=arn, RoleSessionName="ann", **narrowed)["Credentials"]
+    return lambda service: boto3.client(
+        service,
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def test_a_session_policy_limits_what_other_roles_can_be_assumed(
+    cloud: Cloud, assumable: tuple[str, Any]
+) -> None:
+    arn, sts = assumable
+    narrow = session(cloud, sts, arn, Policy=policy(statement("s3:GetObject")))
+    code, message, _ = refusal(lambda: narrow("sts").assume_role(RoleArn=arn, RoleSessionName="out"))
+    assert (code, "sts:AssumeRole" in message) == ("AccessDenied", True)
+    wide = session(cloud, sts, arn)
+    assert wide("sts").assume_role(RoleArn=arn, RoleSessionName="on")["Credentials"]
+
+
+def test_a_boundary_limits_what_other_roles_can_be_assumed(cloud: Cloud, assumable: tuple[str, Any]) -> None:
+    arn, _ = assumable
+    iam = cloud.client("iam")
+    limit = iam.create_policy(PolicyName="limit", PolicyDocument=policy(statement("s3:*")))["Policy"]["Arn"]
+    bound = Role(cloud, "bound")
+    bound.may(statement("*"))
+    assert bound.client("sts").assume_role(RoleArn=arn, RoleSessionName="ann")["Credentials"]
+    iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary=limit)
+    refused = refusal(lambda: bound.client("sts").assume_role(RoleArn=arn, RoleSessionName="ann"))
+    assert (refused[0], "sts:AssumeRole on resource" in refused[1]) == ("AccessDenied", True)
+
+
+def test_managed_policies_narrow_a_session(cloud: Cloud, assumable: tuple[str, Any]) -> None:
+    arn, sts = assumable
+    narrow = session(cloud, sts, arn, PolicyArns=[{"arn": "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess"}])
+    assert "Reservations" in narrow("ec2").describe_instances()
+    code, message, _ = refusal(lambda: narrow("sns").create_topic(Name="t"))
+    assert (code, "no session policy allows" in message) == ("AuthorizationError", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        ({"Policy": "no json"}, "MalformedPolicyDocument", "can't be read"),
+        ({"Policy": "[]"}, "MalformedPolicyDocument", "can't be read"),
+        ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/None"}]}, "ValidationError", "does not exist"),
+        ({"DurationSeconds": 3601}, "ValidationError", "MaxSessionDuration"),
+        ({"SourceIdentity": "ann"}, "ValidationError", "AssumeRole's SourceIdentity"),
+        ({"Tags": [{"Key": "a", "Value": "b"}]}, "ValidationError", "AssumeRole's Tags"),
+    ],
+)
+def test_what_a_session_can_not_be_is_refused(
+    assumable: tuple[str, Any], asked: dict[str, Any], code: str, said: str
+) -> None:
+    arn, sts = assumable
+    found = refusal(lambda: sts.assume_role(RoleArn=arn, RoleSessionName="ann", **asked))
+    assert (found[0], said in found[1]) == (code, True)
+
+
+def test_a_role_that_a_role_assumes_lasts_an_hour_at_most(cloud: Cloud, assumable: tuple[str, Any]) -> None:
+    arn, sts = assumable
+    cloud.client("iam").update_role(RoleName="wide", MaxSessionDuration=7200)
+    assert sts.assume_role(RoleArn=arn, RoleSessionName="ann", DurationSeconds=7200)["Credentials"]
+    chained = session(cloud, sts, arn)("sts")
+    asked = {"RoleArn": arn, "RoleSessionName": "ann", "DurationSeconds": 3601}
+    assert "role chaining" in refusal(lambda: chained.assume_role(**asked))[1]
 
 
 def test_clients_of_several_roles_keep_apart_in_one_thread_and_in_many(cloud: Cloud) -> None:

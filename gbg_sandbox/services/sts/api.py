@@ -6,11 +6,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from gbg_sandbox.authorisation import check_trust
+from gbg_sandbox.authorisation import check_session_policies, check_trust
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.service import AwsError, Call, Principal, Service, runs
 
 DEFAULT_SESSION = "gbg-sandbox"
+CHAINED_SECONDS = 3600
+"""the longest session of a role that another role assumes"""
+NOT_TAKEN = ("Tags", "TransitiveTagKeys", "SourceIdentity", "SerialNumber", "TokenCode", "ProvidedContexts")
 
 
 class Sts(Service):
@@ -23,11 +26,22 @@ class Sts(Service):
 
     @runs
     def assume_role(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        for member in NOT_TAKEN:
+            if member in params:
+                raise AwsError("ValidationError", f"gbg_sandbox does not take AssumeRole's {member}")
         context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
         role = self._role(params["RoleArn"])
         check_trust(self.cloud, params["RoleArn"], call.principal, context)
-        session = self._session(role, params["RoleSessionName"], policy=params.get("Policy", ""))
-        issued = self.cloud.credentials.issue(session, real_seconds=params.get("DurationSeconds", 3600))
+        seconds = params.get("DurationSeconds", 3600)
+        _check_duration(seconds, role, chained=call.principal.kind == "role")
+        session = self._session(
+            role,
+            params["RoleSessionName"],
+            policy=params.get("Policy", ""),
+            policy_arns=tuple(one["arn"] for one in params.get("PolicyArns", [])),
+        )
+        check_session_policies(self.cloud, session)
+        issued = self.cloud.credentials.issue(session, real_seconds=seconds)
         return {
             "Credentials": {
                 "AccessKeyId": issued.access_key,
@@ -79,6 +93,7 @@ class Sts(Service):
         session: str,
         *,
         policy: str = "",
+        policy_arns: tuple[str, ...] = (),
         service: str = "",
         instance_id: str = "",
     ) -> Principal:
@@ -90,6 +105,7 @@ class Sts(Service):
             role_name=name,
             session_name=session,
             session_policy=policy,
+            session_policy_arns=policy_arns,
             service=service,
             instance_id=instance_id,
         )
@@ -101,6 +117,21 @@ class Sts(Service):
         if principal.kind == "role":
             return f"{self._role(principal.role_name)['RoleId']}:{principal.session_name}"
         return principal.account
+
+
+def _check_duration(seconds: int, role: dict[str, Any], *, chained: bool) -> None:
+    """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
+    if seconds > role["MaxSessionDuration"]:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        )
+    if chained and seconds > CHAINED_SECONDS:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+            "by role chaining",
+        )
 
 
 SERVICE = Sts
