@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from gbg_cli.places import runs as runs_folder
@@ -39,7 +40,7 @@ def runs(context: click.Context, place: Path | None, as_json: bool) -> None:
         table = Table("run", "status", "seconds", "requests", "reason", box=None)
         for one in entries:
             status = f"[{COLOURS.get(one.status, 'cyan')}]{one.status}[/]"
-            table.add_row(one.name, status, f"{one.seconds:.0f}", str(one.requests), one.reason)
+            table.add_row(one.name, status, f"{one.seconds:.0f}", str(one.requests), escape(one.reason))
         out.print(table)
 
 
@@ -56,6 +57,8 @@ def show(run: str, place: Path | None, as_json: bool) -> None:
             click.echo(json.dumps(found))
             return
         for name, value in found.items():
+            if value in ("", None, {}, []):
+                continue
             if isinstance(value, dict):
                 out.print(f"[bold]{name}[/bold]")
                 for key, item in value.items():
@@ -64,8 +67,8 @@ def show(run: str, place: Path | None, as_json: bool) -> None:
                 out.print(f"[bold]{name}[/bold]")
                 for item in value:
                     out.print(f"  {_line(item)}", markup=False)
-            elif value not in ("", None):
-                out.print(f"[bold]{name}[/bold] {value}", markup=True)
+            else:
+                out.print(f"[bold]{name}[/bold] {escape(str(value))}")
         out.print(f"[bold]folder[/bold] {path}")
 
 
@@ -84,7 +87,7 @@ def compare(first: str, second: str, place: Path | None) -> None:
             return
         table = Table("", one.name, other.name, box=None)
         for difference in found:
-            table.add_row(difference.what, difference.first, difference.second)
+            table.add_row(*map(escape, (difference.what, difference.first, difference.second)))
         out.print(table)
 
 

@@ -234,7 +234,17 @@ def load_file(path: Path) -> dict[str, Any]:
             str(path), "not a list of `name: value` lines", "look at parameters/sandbox.yaml"
         )
     pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
-    checked(values, str(path), {key.value: key.start_mark.line + 1 for key, _ in pairs})
+    lines: dict[str, int] = {}
+    for key, _ in pairs:
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise ParameterError(
+                f"{path}:{line}",
+                f"{key.value} stands there twice, first in line {lines[key.value]}",
+                "keep one",
+            )
+        lines[key.value] = line
+    checked(values, str(path), lines)
     return values
 
 

@@ -53,11 +53,11 @@ def _written(notebook: Any) -> str:
     return str(nbformat.v4.writes(nbformat.from_dict(masking().value(_joined(notebook)))))
 
 
-def _joined(node: Any) -> Any:
-    """A notebook file holds texts as lists of lines; a secret may have many."""
+def _joined(node: Any, name: str = "") -> Any:
+    """A notebook file holds texts as lists of lines; a secret may have many. A traceback is several texts."""
     if isinstance(node, dict):
-        return {key: _joined(item) for key, item in node.items()}
-    if isinstance(node, list):
+        return {key: _joined(item, key) for key, item in node.items()}
+    if isinstance(node, list) and name != "traceback":
         lines = node[:-1]
         if lines and all(isinstance(line, str) and line.endswith("\n") for line in lines):
             return "".join(node)

@@ -182,10 +182,9 @@ class _Work:
         """Why it failed, if it did."""
         for thread in _loading:  # two threads that import the same packages trip over each other
             thread.join()
-        from papermill.exceptions import PapermillExecutionError
-        from papermill.execute import execute_notebook
+        import papermill  # noqa: F401  # first: it loads the engine as an entry point
 
-        from gbg_lib.runner.engine import ENGINE, Watch, register
+        from gbg_lib.runner.engine import Watch, register
 
         register()
         page = Page(self.folder.page, self.folder.runbook)
@@ -202,6 +201,20 @@ class _Work:
             cell_seconds=self.limits.cell_seconds,
             run_seconds=self.limits.run_seconds,
         )
+        failure = self._executed(given)
+        locked.join()
+        try:
+            page.close(self.folder.notebook.read_text() if self.folder.notebook.exists() else EMPTY)
+        except Exception as error:
+            return failure or self._failed(error)
+        return failure
+
+    def _executed(self, given: Mapping[str, Any]) -> GbgError | None:
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.execute import execute_notebook
+
+        from gbg_lib.runner.engine import ENGINE
+
         try:
             execute_notebook(
                 str(self.path),
@@ -220,12 +233,7 @@ class _Work:
         except GbgError as error:
             return error
         except Exception as error:  # a kernel that died, a disk that is full: the record has to tell
-            failure = self._failure(type(error).__name__, str(error))
-            failure.__cause__ = error
-            return failure
-        finally:
-            locked.join()
-            page.close(self.folder.notebook.read_text() if self.folder.notebook.exists() else EMPTY)
+            return self._failed(error)
         return None
 
     def close(self, failure: GbgError | None) -> Run:
@@ -274,6 +282,11 @@ class _Work:
 
     def _lock_environment(self) -> None:
         whole_files.write(self.folder.path / ENVIRONMENT, environment.lock())
+
+    def _failed(self, error: Exception) -> RunFailed:
+        failure = self._failure(type(error).__name__, str(error))
+        failure.__cause__ = error
+        return failure
 
     def _failure(self, name: str, said: str) -> RunFailed:
         """An error of ours keeps its parts and exit status, as the kernel told them; another is named."""

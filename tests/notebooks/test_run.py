@@ -98,6 +98,27 @@ def test_a_kernel_that_dies_is_told_and_recorded(tmp_path: Path) -> None:
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"
 
 
+def test_a_cell_that_exits_is_told_and_recorded(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "# Leave", "import sys\nsys.exit(3)", "print('never')")
+    with pytest.raises(RunFailed, match="SystemExit: 3"):
+        run(path, {}, tmp_path / "runs")
+    [folder] = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    kept = nbformat.read(folder / "mine.ipynb", as_version=4)
+    nbformat.validate(kept)
+    assert "SystemExit" in (folder / "mine.html").read_text()
+
+
+def test_a_page_that_can_not_be_written_fails_the_run_and_leaves_the_rest(tmp_path: Path) -> None:
+    spoil = "import os, pathlib\n(pathlib.Path(os.environ['GBG_JOURNAL']).parent / 'mine.html').mkdir()"
+    path = write_notebook(tmp_path / "mine.ipynb", spoil)
+    with pytest.raises(RunFailed, match="IsADirectoryError"):
+        run(path, {}, tmp_path / "runs")
+    [result] = (tmp_path / "runs").glob("*/result.json")
+    assert json.loads(result.read_text())["status"] == "failed"
+    assert (result.parent / "mine.ipynb").exists()
+
+
 def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
     path = write_notebook(
         tmp_path / "mine.ipynb",

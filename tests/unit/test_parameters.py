@@ -60,6 +60,14 @@ def test_a_files_error_names_the_line(tmp_path: Path) -> None:
     assert refused.value.where == f"{file}:3"
 
 
+def test_a_name_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("deployment: shop\ncloud: sandbox\ndeployment: shops\n")
+    with pytest.raises(ParameterError, match="deployment stands there twice, first in line 1") as refused:
+        load_file(file)
+    assert refused.value.where == f"{file}:3"
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "cloud: [\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.yaml"
