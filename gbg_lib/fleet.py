@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -108,10 +109,11 @@ def target_health(aws: Aws, target_group_arn: str) -> dict[str, str]:
 
 
 def images_of(aws: Aws, instance_ids: list[str]) -> dict[str, str]:
-    """instance id → image id."""
+    """instance id → image id. By filter and not by id: one that EC2 doesn't show yet would be an error."""
     if not instance_ids:
         return {}
-    reservations = aws.pages("ec2", "describe_instances", "Reservations", InstanceIds=instance_ids)
+    wanted = [{"Name": "instance-id", "Values": instance_ids}]
+    reservations = aws.pages("ec2", "describe_instances", "Reservations", Filters=wanted)
     return {item["InstanceId"]: item["ImageId"] for found in reservations for item in found["Instances"]}
 
 
@@ -127,5 +129,5 @@ def _visited(url: str) -> tuple[int, str]:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
         return 0, str(error)

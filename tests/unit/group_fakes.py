@@ -12,6 +12,8 @@ class FakeGroups:
         self.image = "ami-1"
         """what every machine runs"""
         self.golden: list[str] = []
+        self.unknown: set[str] = set()
+        """machines that Auto Scaling has and EC2 doesn't show"""
 
     def describe_auto_scaling_groups(self, **given: Any) -> dict[str, Any]:
         """Of the deployment, or those asked for by name; AWS leaves out a name that it doesn't know."""
@@ -30,8 +32,12 @@ class FakeGroups:
         return {"AutoScalingGroupName": name, "DesiredCapacity": 2, "Instances": machines, **template}
 
     def describe_instances(self, **given: Any) -> dict[str, Any]:
-        assert given["InstanceIds"], "without ids, AWS would list every machine of the account"
-        found = [{"InstanceId": one, "ImageId": self.image} for one in given["InstanceIds"]]
+        """AWS refuses to tell anything by ids where one of them is unknown; a filter leaves that one out."""
+        assert "InstanceIds" not in given
+        [wanted] = given["Filters"]
+        assert wanted["Name"] == "instance-id" and wanted["Values"], "AWS would list every machine"
+        shown = [one for one in wanted["Values"] if one not in self.unknown]
+        found = [{"InstanceId": one, "ImageId": self.image} for one in shown]
         return {"Reservations": [{"Instances": [one]} for one in found]}
 
     def describe_target_health(self, **given: Any) -> dict[str, Any]:

@@ -209,7 +209,8 @@ class FakeServing:
 
     def describe_instances(self, **given: Any) -> dict[str, Any]:
         versions = {one: version for group in self.groups.values() for one, version in group.machines.items()}
-        found = [{"InstanceId": one, "ImageId": self.versions[versions[one]]} for one in given["InstanceIds"]]
+        [asked] = [one["Values"] for one in given["Filters"] if one["Name"] == "instance-id"]
+        found = [{"InstanceId": one, "ImageId": self.versions[versions[one]]} for one in asked]
         return {"Reservations": [{"Instances": found}]}
 
     def describe_launch_template_versions(self, **given: Any) -> dict[str, Any]:
@@ -226,7 +227,13 @@ class FakeServing:
         return {"LaunchTemplateVersion": {"VersionNumber": int(number)}}
 
     def describe_images(self, **given: Any) -> dict[str, Any]:
-        asked = given.get("ImageIds", [name for name in self.images if name != "ami-source"])
+        wanted = {one["Name"]: one["Values"] for one in given.get("Filters", [])}
+        by_filter = [
+            name
+            for name in self.images
+            if ("image-id" in wanted or name != "ami-source") and name in wanted.get("image-id", [name])
+        ]
+        asked = given.get("ImageIds", by_filter)
         missing = [name for name in asked if name not in self.images]
         if missing:
             raise refusal("InvalidAMIID.NotFound", f"The image id '[{missing[0]}]' does not exist")
