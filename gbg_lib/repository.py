@@ -23,7 +23,7 @@ from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
 from gbg_lib.secret.values import masking
 
-GIT_SECONDS = 300
+GIT_SECONDS = 300.0
 AUTHOR = ("golden-blue-green", "gbg@localhost")
 NOT_SOURCE = {".git", "target", "__pycache__"}
 SETTINGS = {
@@ -66,6 +66,7 @@ class Repository:
         self.name = name
         self.url = url
         self.branch = branch
+        self.limit_seconds = GIT_SECONDS
 
     def plan_seed(self, folder: Path) -> SeedPlan:
         """What pushing `folder` as first commit would do. Raises RepositoryError, MisuseError."""
@@ -185,15 +186,22 @@ class Repository:
         Raises RepositoryError.
         """
         settings = [*SETTINGS.items(), ("credential.helper", LOGIN)]
-        done = subprocess.run(
-            ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],
-            cwd=directory,
-            env=self._environment() | _dated(now),
-            capture_output=True,
-            text=True,
-            timeout=GIT_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["git", *(word for name, value in settings for word in ("-c", f"{name}={value}")), *words],
+                cwd=directory,
+                env=self._environment() | _dated(now),
+                capture_output=True,
+                text=True,
+                timeout=self.limit_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RepositoryError(
+                f"git {words[0]} ({self.name})",
+                f"no answer within {self.limit_seconds:.0f} s",
+                f"try `git ls-remote {self.url}`: is the network there?",
+            ) from error
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
             raise RepositoryError(

@@ -174,3 +174,14 @@ def test_git_is_given_the_login_and_keeps_nothing(tmp_path: Path) -> None:
     )
     assert done.stdout.split("\n")[2:4] == ["username=AKIAX%to/ken=", "password=20261124T010203Zab'c"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_git_that_does_not_answer_is_an_error_of_ours(tmp_path: Path) -> None:
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    slow.chmod(0o755)
+    repository = Repository(connected({"PATH": str(slow.parent)}), "shop", str(tmp_path), "main")
+    repository.limit_seconds = 0.2
+    with pytest.raises(RepositoryError, match=r"git status \(shop\): no answer within"):
+        repository.git(tmp_path, "status")
