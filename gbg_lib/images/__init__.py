@@ -4,7 +4,7 @@ Decided from the live state and from the tags that a bake writes; nothing is kep
 """
 
 from gbg_lib.images.golden import GoldenImage, golden_images
-from gbg_lib.images.lineage import Lineage, Revocation, read_lineage, require_not_revoked
+from gbg_lib.images.lineage import Lineage, Revocation, read_lineage
 from gbg_lib.images.packages import PackageChange, PackageList, difference, package_list
 from gbg_lib.images.pruning import PrunePlan, plan_pruning, prune
 from gbg_lib.images.revocation import RevocationPlan, plan_reinstatement, plan_revocation, reinstate, revoke
@@ -29,6 +29,5 @@ __all__ = [
     "read_lineage",
     "read_usage",
     "reinstate",
-    "require_not_revoked",
     "revoke",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import GateRefused, NotThere
+from gbg_lib.errors import NotThere
 from gbg_lib.images.golden import REVOKED, GoldenImage, golden_images, read_image
 
 
@@ -20,6 +20,11 @@ class Revocation:
     by: str
     """the image that carries the mark: itself, or the nearest marked one that it came from"""
     reason: str
+
+    @property
+    def words(self) -> str:
+        source = f", which came from {self.by}," if self.by != self.image else ""
+        return f"{self.image}{source} is revoked: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -78,19 +83,6 @@ def read_lineage(aws: Aws, deployment: str, also: str = "") -> Lineage:
     return Lineage(deployment, images, {image.id: image for image in _sources(aws, sorted(outside))})
 
 
-def require_not_revoked(aws: Aws, deployment: str, image_id: str) -> None:
-    """For whoever is about to bake from an image or to go back to it. Raises GateRefused."""
-    lineage = read_lineage(aws, deployment, also=image_id)
-    revocation = lineage.revocation(image_id)
-    if revocation is not None:
-        whose = "it is" if revocation.by == image_id else f"{revocation.by}, which it was made from, is"
-        raise GateRefused(
-            f"image {image_id}",
-            f"{whose} revoked: {revocation.reason}",
-            "take another image; `gbg images list` shows which are good",
-        )
-
-
 def _sources(aws: Aws, ids: list[str]) -> list[GoldenImage]:
     """By filter and not by id: a deregistered one would be an error."""
     if not ids:
@@ -100,6 +92,7 @@ def _sources(aws: Aws, ids: list[str]) -> list[GoldenImage]:
         "describe_images",
         "Images",
         IncludeDeprecated=True,
+        IncludeDisabled=True,
         Filters=[{"Name": "image-id", "Values": ids}],
     )
     return [read_image(item) for item in found]

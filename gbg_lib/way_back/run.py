@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gbg_lib.checks import Check
 from gbg_lib.deployment_group import Deployment
-from gbg_lib.images import golden_images
+from gbg_lib.images import golden_images, read_lineage
 from gbg_lib.release import read_releases
 from gbg_lib.steps import HEALTHY_SECONDS, ReleaseRun
 from gbg_lib.waiting import wait_until
@@ -26,8 +26,8 @@ class RollbackRun(ReleaseRun):
     def plan(self) -> WaysBack:  # type: ignore[override]
         """Every way back, whether it is open and what it costs. Raises MisuseError."""
         releases = read_releases(self.pipeline, LOOKED_AT)
-        images = golden_images(self.aws, self.parameters.deployment)
-        return ways_back(self.situation(), releases, images, self.parameters.release_to)
+        lineage = read_lineage(self.aws, self.parameters.deployment)
+        return ways_back(self.situation(), releases, lineage, self.parameters.release_to)
 
     def take(self, way: Way) -> Iterator[Progress]:
         """Raises GateRefused, ReleaseFailed, Locked.

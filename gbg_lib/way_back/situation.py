@@ -7,7 +7,7 @@ page: `consistency` says whether they agree, `ways` which way back they leave op
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
@@ -22,7 +22,7 @@ class TemplateVersion:
     number: str
     image: str
     made_by: Mapping[str, str]
-    """release, bake, group, former: what the golden AMI action wrote; empty for a version of another maker"""
+    """release, bake, group, former: what the pin action wrote; empty for a version of another maker"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_situation(aws: Aws, base: Mapping[str, str]) -> Situation:
         base["LaunchTemplateId"],
         template_versions(aws, base["LaunchTemplateId"]),
         parameter["Value"],
-        alarms(aws, group, [base["FirstGroupName"], f"CodeDeploy_{group.name}_"]),
+        alarms(aws, group, base["FirstGroupName"]),
         base["TargetGroupArn"],
         base["LoadBalancerArn"],
         read_page(base["SiteUrl"] + "health"),
@@ -107,7 +107,7 @@ def template_versions(aws: Aws, template: str) -> dict[str, TemplateVersion]:
 
 
 def made_by(description: str) -> dict[str, str]:
-    """What the golden AMI action wrote into a version's description."""
+    """What the pin action wrote into a version's description."""
     try:
         made = json.loads(description)
     except ValueError:
@@ -115,9 +115,8 @@ def made_by(description: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in made.items()} if isinstance(made, dict) else {}
 
 
-def alarms(aws: Aws, group: DeploymentGroup, beginnings: Iterable[str]) -> tuple[Alarm, ...]:
-    """Those that the group watches, and those about an Auto Scaling group with such a beginning."""
-    begins = tuple(beginnings)
+def alarms(aws: Aws, group: DeploymentGroup, first: str = "") -> tuple[Alarm, ...]:
+    """Those that the group watches, and those about its first fleet or one that it made."""
     found = [
         Alarm(
             one["AlarmName"],
@@ -126,8 +125,9 @@ def alarms(aws: Aws, group: DeploymentGroup, beginnings: Iterable[str]) -> tuple
         )
         for one in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms")
     ]
-    return tuple(
-        alarm
-        for alarm in found
-        if alarm.name in group.alarms or alarm.dimensions.get(GROUP_DIMENSION, "").startswith(begins)
-    )
+    return tuple(alarm for alarm in found if alarm.name in group.alarms or _is_ours(alarm, group, first))
+
+
+def _is_ours(alarm: Alarm, group: DeploymentGroup, first: str) -> bool:
+    about = alarm.dimensions.get(GROUP_DIMENSION, "")
+    return bool(about) and (about == first or about.startswith(group.green("")))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gbg_lib.errors import GateRefused, MisuseError
 from gbg_lib.fleet import Fleet
-from gbg_lib.images import GoldenImage
+from gbg_lib.images import Lineage
 from gbg_lib.pipeline import BAKE, DEPLOY
 from gbg_lib.release import Release
 from gbg_lib.way_back.situation import Situation
@@ -25,7 +25,6 @@ MEANS = {
     "retry": "the failed stage once more",
 }
 IN_SERVICE = "InService"
-REVOKED = "gbg:revoked"
 ROLLBACK = "codeDeployRollback"
 
 
@@ -69,15 +68,13 @@ class WaysBack:
         return f"open is {', '.join(others)}" if others else "runbook 07 shows what differs and mends it"
 
 
-def ways_back(
-    situation: Situation, releases: Sequence[Release], images: Sequence[GoldenImage], to: str = ""
-) -> WaysBack:
+def ways_back(situation: Situation, releases: Sequence[Release], lineage: Lineage, to: str = "") -> WaysBack:
     """`releases` come newest first. `to` is the execution to go back to; empty is the last good one.
 
     Raises MisuseError for an execution that is none of these.
     """
     serving = serving_release(situation, releases)
-    redeploy = _redeploy(situation, releases, images, _target(serving, releases, to))
+    redeploy = _redeploy(situation, releases, lineage, _target(serving, releases, to))
     if to:
         return WaysBack((redeploy,), serving)
     blue, retry = _blue(situation, serving, releases), _retry(situation, releases)
@@ -108,7 +105,7 @@ def _blue(situation: Situation, serving: Release | None, releases: Sequence[Rele
         return Way("blue", False, f"{deployment.id} is a rollback already: wait for its end", "")
     blue = blue_fleet(situation)
     if blue is None:
-        return Way("blue", False, "blue's machines are gone, or going", "")
+        return Way("blue", False, "blue's machines are gone, or going, or can't be told from others", "")
     moved = deployment.termination_wait
     if moved and not situation.group.last_successful:
         return Way("blue", False, "CodeDeploy knows no earlier release to go back to: this is the first", "")
@@ -125,11 +122,22 @@ def _blue(situation: Situation, serving: Release | None, releases: Sequence[Rele
 
 
 def blue_fleet(situation: Situation) -> Fleet | None:
-    """The fleet beside green with machines in service, while a deployment is going on."""
+    """The fleet beside green with machines in service, while a deployment is going on.
+
+    A failed deployment may have left a fleet that looks like it: blue is what the deployment group names, or
+    what its last successful deployment made. After a rollback neither does; then it is the only one.
+    """
     assert situation.going_on is not None
     green = situation.group.green(situation.going_on.id)
-    others = [fleet for fleet in situation.fleets if fleet.group != green and not fleet.status]
-    return next((one for one in others if any(i.lifecycle == IN_SERVICE for i in one.instances)), None)
+    others = [fleet for fleet in situation.fleets if fleet.group != green]
+    named = [*situation.group.groups, situation.group.green(situation.group.last_successful)]
+    known = [fleet for name in named for fleet in others if fleet.group == name]
+    candidates = known[:1] or [fleet for fleet in others if _lives(fleet)]
+    return candidates[0] if len(candidates) == 1 and _lives(candidates[0]) else None
+
+
+def _lives(fleet: Fleet) -> bool:
+    return not fleet.status and any(one.lifecycle == IN_SERVICE for one in fleet.instances)
 
 
 def _stay(situation: Situation, serving: Release | None, releases: Sequence[Release]) -> Way:
@@ -159,7 +167,7 @@ def _target(serving: Release | None, releases: Sequence[Release], to: str) -> Re
 
 
 def _redeploy(
-    situation: Situation, releases: Sequence[Release], images: Sequence[GoldenImage], good: Release | None
+    situation: Situation, releases: Sequence[Release], lineage: Lineage, good: Release | None
 ) -> Way:
     def shut(reason: str) -> Way:
         return Way("redeploy", False, reason, "", good)
@@ -171,11 +179,11 @@ def _redeploy(
     waiting = [one for one in releases if one.status in ("InProgress", "Stopping")]
     if waiting:
         return shut(f"release {waiting[0].execution_id[:8]} is going on: wait for it, or stop it")
-    image = next((one for one in images if one.id == good.image), None)
+    image = lineage.find(good.image)
     if image is None or image.state != "available":
         return shut(f"its image {good.image} is {image.state if image else 'not there any more'}")
-    if REVOKED in image.tags:
-        return shut(f"its image {good.image} is revoked: {image.tags[REVOKED]}")
+    if revocation := lineage.revocation(good.image):
+        return shut(f"its image {revocation.words}")
     fleet = situation.listed
     if fleet is None or not any(one.lifecycle == IN_SERVICE for one in fleet.instances):
         return shut("the deployment group names no fleet with a machine in service to copy")

@@ -25,9 +25,11 @@ class FakeFleet:
         """what describe_images tells of an image, where it is not just available and without tags"""
 
     def describe_images(self, **given: Any) -> dict[str, Any]:
+        """AWS leaves disabled images out where they aren't asked for."""
         [image] = checked("ec2", "describe_images", given)["Filters"][0]["Values"]
         told = {"ImageId": image, "State": "available", "Tags": []} | self.image_states.get(image, {})
-        return {"Images": [told] if told["State"] != "gone" else []}
+        left_out = {"gone"} if given.get("IncludeDisabled") else {"gone", "disabled"}
+        return {"Images": [told] if told["State"] not in left_out else []}
 
     def get_deployment_group(self, **given: Any) -> dict[str, Any]:
         checked("codedeploy", "get_deployment_group", given)

@@ -160,6 +160,7 @@ def test_a_deployment_group_without_exactly_one_group_is_refused(world: World, s
     [
         ({"Tags": [{"Key": "gbg:revoked", "Value": "CVE-2026-1"}]}, "ami-new is revoked: CVE-2026-1"),
         ({"State": "gone"}, "ami-new is not there"),
+        ({"State": "disabled"}, "ami-new is disabled"),
     ],
 )
 def test_no_fleet_is_pinned_to_an_image_that_may_not_be_used(
@@ -168,6 +169,18 @@ def test_no_fleet_is_pinned_to_an_image_that_may_not_be_used(
     world.fleet.image_states["ami-new"] = image
     assert told in world.refused()
     assert world.fleet.updates == 0
+
+
+def test_an_image_that_was_being_made_while_its_source_was_revoked_serves_nowhere(world: World) -> None:
+    states = world.fleet.image_states
+    states["ami-new"] = {"Tags": [{"Key": "gbg:source-ami", "Value": "ami-between"}]}
+    states["ami-between"] = {"State": "disabled", "Tags": [{"Key": "gbg:source-ami", "Value": "ami-amazon"}]}
+    world.deliver()
+    assert world.fleet.updates == 1
+    states["ami-amazon"] = {"Tags": [{"Key": "gbg:revoked", "Value": "CVE-2026-1"}]}
+    world.fleet.pinned["gbg-blue"] = "1"
+    assert "ami-new, made from ami-between, made from ami-amazon is revoked: CVE-2026-1" in world.refused()
+    assert world.fleet.updates == 1
 
 
 def test_no_secret_of_the_event_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,6 +110,15 @@ class TestAfterAGoodRelease:
             plan(cloud).choose("redeploy")
         assert "open is stay" in refused.value.try_this
 
+    def test_an_image_whose_source_is_revoked_shuts_the_way(self, cloud: FakeServing) -> None:
+        cloud.images["ami-old"]["tags"]["gbg:source-ami"] = "ami-source"
+        cloud.images["ami-source"]["tags"]["gbg:revoked"] = "CVE-1"
+        way = ways(cloud)["redeploy"]
+        assert (way.open, way.reason) == (
+            False,
+            "its image ami-old, which came from ami-source, is revoked: CVE-1",
+        )
+
     def test_a_deregistered_image_shuts_the_way(self, cloud: FakeServing) -> None:
         del cloud.images["ami-old"]
         assert ways(cloud)["redeploy"].reason == "its image ami-old is not there any more"
@@ -198,7 +207,26 @@ class TestWhileBlueLives:
     def test_when_blue_is_being_deleted_it_is_too_late(self, cloud: FakeServing) -> None:
         cloud.deploying(moved=True)
         cloud.groups[green("d-OLD")].status = "Delete in progress"
-        assert ways(cloud)["blue"].reason == "blue's machines are gone, or going"
+        assert ways(cloud)["blue"].reason.startswith("blue's machines are gone, or going")
+
+    @pytest.mark.parametrize("moved", [False, True], ids=["before traffic", "after traffic"])
+    def test_a_fleet_that_a_failed_release_left_is_not_taken_for_blue(
+        self, cloud: FakeServing, moved: bool
+    ) -> None:
+        cloud.deploying(moved=moved)
+        cloud.groups = {green("d-FAILED"): Group("2", {"i-9": "2"}, attached=False), **cloud.groups}
+        assert f"and {green('d-OLD')} lives" in ways(cloud)["blue"].reason
+        del cloud.groups[green("d-OLD")].machines["i-7"], cloud.groups[green("d-OLD")].machines["i-8"]
+        assert not ways(cloud)["blue"].open
+
+    def test_after_a_rollback_blue_bears_another_name_and_is_found_only_where_it_is_alone(
+        self, cloud: FakeServing
+    ) -> None:
+        cloud.deploying(moved=True)
+        cloud.last_successful = "d-ROLLBACK"
+        assert ways(cloud)["blue"].open
+        cloud.groups[green("d-FAILED")] = Group("2", {"i-9": "2"}, attached=False)
+        assert "can't be told from others" in ways(cloud)["blue"].reason
 
     def test_a_way_that_has_shut_meanwhile_is_refused(self, cloud: FakeServing) -> None:
         cloud.deploying(moved=True)
@@ -324,6 +352,14 @@ class TestConsistency:
         assert ("put alarms on the fleet", "done") in steps(take(cloud, "stay"))
         assert cloud.alarms["slow"][1] == {"AutoScalingGroupName": green("d-NEW"), "Other": "kept"}
         assert cloud.acting["slow"] == ["arn:aws:sns:us-east-1:1:gbg-alarms"]
+
+    @pytest.mark.parametrize("group", ["gbg-blue-blue", "gbg-bluebird-web", "CodeDeploy_gbg-fleets_d-1"])
+    def test_an_alarm_about_another_deployments_fleet_is_left_alone(
+        self, cloud: FakeServing, group: str
+    ) -> None:
+        cloud.alarms["theirs"] = ("OK", {"AutoScalingGroupName": group})
+        take(cloud, "stay")
+        assert cloud.alarms["theirs"][1] == {"AutoScalingGroupName": group}
 
     @pytest.mark.parametrize(
         ("name", "action"),

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 log = logging.getLogger()
 log.setLevel(logging.INFO)
 
-REVOKED = "gbg:revoked"
+REVOKED, PARENT = "gbg:revoked", "gbg:source-ami"
 
 
 class PinRefused(Exception):
@@ -83,13 +83,29 @@ class Fleet:
         }
 
     def _require_image(self, image: str) -> None:
-        found = self.ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image]}])["Images"]
-        state = found[0]["State"] if found else "not there"
+        """A mark doesn't reach what is being baked: it is looked for on what the image came from, too."""
+        told = self._image(image)
+        state = told.get("State", "not there")
         if state != "available":
             raise PinRefused(f"image {image} is {state}")
-        tags = {tag["Key"]: tag["Value"] for tag in found[0].get("Tags", [])}
-        if REVOKED in tags:
-            raise PinRefused(f"image {image} is revoked: {tags[REVOKED]}; release anew")
+        line = [image]
+        while told:
+            tags = {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
+            if REVOKED in tags:
+                made_from = ", made from ".join(line)
+                raise PinRefused(f"image {made_from} is revoked: {tags[REVOKED]}; release anew")
+            parent = tags.get(PARENT, "")
+            if parent in ("", *line):
+                return
+            line.append(parent)
+            told = self._image(parent)
+
+    def _image(self, image: str) -> dict[str, Any]:
+        """Empty for one that is gone. Deprecated ones and disabled ones still tell their tags."""
+        found = self.ec2.describe_images(
+            Filters=[{"Name": "image-id", "Values": [image]}], IncludeDeprecated=True, IncludeDisabled=True
+        )["Images"]
+        return dict(found[0]) if found else {}
 
     def _group(self) -> dict[str, Any]:
         answer = self.codedeploy.get_deployment_group(
