@@ -45,9 +45,7 @@ class Serving:
     group: str
     template_version: str
     image: str
-    minimum: int
     desired: int
-    maximum: int
     policies: tuple[str, ...]
     """ARNs of those that keep its processors at a target: one at most, AWS takes no second"""
 
@@ -102,9 +100,7 @@ def read_serving(aws: Aws, application: str, deployment_group: str) -> Serving:
         name,
         template.get("Version", ""),
         _image(aws, template),
-        group["MinSize"],
         group["DesiredCapacity"],
-        group["MaxSize"],
         tuple(one["PolicyARN"] for one in policies if _follows_cpu(one)),
     )
 
@@ -155,11 +151,12 @@ def fleet_drift(believed: Believed, serving: Serving) -> Iterator[Drift]:
 
 def dead_alarms(aws: Aws, deployment: str) -> list[Drift]:
     """Alarms on a group of this deployment that is gone: they watch nothing."""
-    ours = (f"{deployment}-blue", f"CodeDeploy_{deployment}-fleet_")
+    first, made = f"{deployment}-blue", f"CodeDeploy_{deployment}-fleet_"
     found = []
     for alarm in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
         named = [one["Value"] for one in alarm.get("Dimensions", []) if one["Name"] == "AutoScalingGroupName"]
-        dead = [name for name in named if name.startswith(ours) and _group(aws, name) is None]
+        ours = [name for name in named if name == first or name.startswith(made)]
+        dead = [name for name in ours if _group(aws, name) is None]
         if dead:
             name = alarm["AlarmName"]
             way = f"put it on the new fleet, or `aws cloudwatch delete-alarms --alarm-names {name}`"

@@ -6,7 +6,8 @@ can't have a logical id that is taken, and an import may change nothing else; so
 - *let go*: the dead group and its policy are taken out of the stack's own template. What refers to them gets
   their names as text, so that nothing else is touched. CloudFormation finds nothing left to delete.
 - *import*: the fleet that serves, and the policy that CodeDeploy copied, come in under the same logical ids,
-  described as they are. Nothing is changed on them but tags.
+  described as they are, but for the group's sizes: those stay the blueprint's. An import changes none, and
+  the update after it ignores what it finds unmodified, so a fleet that has grown stays as large as it is.
 - *catch up*: the blueprint's template as it is, with the fleet's name, launch template version and golden AMI
   as parameters, which every later update keeps.
 
@@ -285,7 +286,7 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
 def with_fleet(
     template: Mapping[str, Any], whole: Mapping[str, Any], serving: Serving, *, policy: bool
 ) -> dict[str, Any]:
-    """The stack's template and nothing more than the fleet, described as it is now and in its own words.
+    """The stack's template and nothing more than the fleet, described as it is now but for its sizes.
 
     Parameters stay as they are, for others refer to them. Nothing is created, so no signal is waited for: the
     policies of creation and update come afterwards.
@@ -300,9 +301,6 @@ def with_fleet(
         | {
             "AutoScalingGroupName": serving.group,
             "LaunchTemplate": group["Properties"]["LaunchTemplate"] | {"Version": serving.template_version},
-            "MinSize": str(serving.minimum),
-            "MaxSize": str(serving.maximum),
-            "DesiredCapacity": str(serving.desired),
         }
     }
     if policy:

@@ -25,7 +25,7 @@ from tests.unit.aws_fakes import connected, refusal
 GREEN, DEAD = "CodeDeploy_gbg-fleet_d-2", "CodeDeploy_gbg-fleet_d-1"
 ARN = "arn:aws:autoscaling:us-east-1:1:scalingPolicy:1:autoScalingGroupName/{}:policyName/cpu"
 WHOLE = json.loads(template(1))
-SERVING = Serving(GREEN, "4", "ami-4", 2, 3, 4, (ARN.format(GREEN),))
+SERVING = Serving(GREEN, "4", "ami-4", 3, (ARN.format(GREEN),))
 OWN = Believed(GREEN, True, ARN.format(GREEN), "4", "ami-4", False)
 FIRST = Believed("gbg-blue", True, ARN.format("gbg-blue"), "", "", False)
 GONE = Believed(DEAD, False, ARN.format(DEAD), "3", "ami-3", False)
@@ -104,7 +104,7 @@ def test_with_the_longest_names_every_stage_fits_into_a_request() -> None:
     name = "a" * 20
     group = f"CodeDeploy_{name}-fleet_d-ABCDEFGHI"
     policy = ARN.format(group).replace("us-east-1:1", "ap-southeast-1:123456789012") + "-of-" + name
-    serving = Serving(group, "10000", "ami-0123456789abcdef0", 50, 100, 100, (policy,))
+    serving = Serving(group, "10000", "ami-0123456789abcdef0", 100, (policy,))
     without_it = let_go(WHOLE, {"BlueGroup": group, "CpuTarget": policy})
     whole = with_fleet(without_it, WHOLE, serving, policy=True)
     for stage in (without_it, whole):
@@ -129,8 +129,11 @@ def test_an_import_adds_the_fleet_as_it_is_and_changes_nothing_else(policy: bool
     group = found["Resources"]["BlueGroup"]
     assert group["DeletionPolicy"] == "Retain"
     assert not {"CreationPolicy", "UpdatePolicy"} & set(group)
-    live = {name: group["Properties"][name] for name in ("MinSize", "MaxSize", "DesiredCapacity")}
-    assert live == {"MinSize": "2", "MaxSize": "4", "DesiredCapacity": "3"}
+    sizes = ("MinSize", "MaxSize", "DesiredCapacity")
+    blueprint = WHOLE["Resources"]["BlueGroup"]
+    assert [group["Properties"][name] for name in sizes] == [blueprint["Properties"][name] for name in sizes]
+    ignored = blueprint["UpdatePolicy"]["AutoScalingScheduledAction"]["IgnoreUnmodifiedGroupSizeProperties"]
+    assert ignored, "or the update that follows would scale a grown fleet in"
     assert group["Properties"]["AutoScalingGroupName"] == GREEN
     assert group["Properties"]["LaunchTemplate"]["Version"] == "4"
     assert [str(one) for one in lint(json.dumps(found)) if one.rule.id.startswith("E")] == []
@@ -194,7 +197,7 @@ class FakeEc2:
         return {"LaunchTemplateVersions": [{"LaunchTemplateData": {"ImageId": "ami-4"}}]}
 
     def describe_instances(self, **asked: Any) -> dict[str, Any]:
-        found = [{"InstanceId": one, "ImageId": "ami-4"} for one in asked["InstanceIds"]]
+        found = [{"InstanceId": one, "ImageId": "ami-4"} for one in asked["Filters"][0]["Values"]]
         return {"Reservations": [{"Instances": found}]}
 
 
@@ -309,7 +312,7 @@ def test_drift_and_orphans_are_tables_in_words() -> None:
 
 class FakeAlarms:
     def describe_alarms(self) -> dict[str, Any]:
-        groups = {"dead": DEAD, "alive": GREEN, "another's": "shop-web"}
+        groups = {"dead": DEAD, "alive": GREEN, "another's": "shop-web", "their first": "gbg-blue-blue"}
         return {
             "MetricAlarms": [
                 {"AlarmName": name, "Dimensions": [{"Name": "AutoScalingGroupName", "Value": group}]}
