@@ -13,6 +13,8 @@ MOST_ROWS = 40
 AROUND = 2
 """lines that are shown before and after the first that differs in a long result"""
 LONGEST = 160
+MOVED, MOVED_SECONDS = 1.5, 3
+"""how many times as long, and by how much at least, a step took that is told of"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def headline(made: Outcome) -> str:
 
 
 def sections(made: Outcome) -> list[Section]:
-    told = [_subject(made), _endings(made)]
+    told = [_subject(made), *([_difference(made)] if made.plan.changed else []), _endings(made)]
     if not made.comparison.same:
         told += [_first(made.comparison), _divergences(made.comparison)]
     if made.plan.changed:
@@ -58,6 +60,41 @@ def _subject(made: Outcome) -> Section:
         ("its record", str(made.path)),
     ]
     return Section("What was rehearsed", "", ("", ""), tuple((name, plain(value)) for name, value in rows))
+
+
+def _difference(made: Outcome) -> Section:
+    """What the change came to, in words."""
+    then, now = made.plan.status, str(made.rehearsed.manifest.summary.get("status", "?"))
+    ended = f"it ended as then, {now}" if then == now else f"it ended {now} instead of {then}"
+    words = f"With {made.plan.changed}: {ended}."
+    first = next(iter(made.comparison.divergences), None)
+    if first is None:
+        words += " No other step differs."
+    else:
+        number, whole = len(made.comparison.divergences), len(made.comparison.pairs)
+        words += f" {number} of {whole} steps differ, the first is {first.place}: {_change(first)}."
+    ending = made.comparison.endings[1]
+    if ending is not None and not made.comparison.same_ending:
+        place, said = _ending(ending)
+        words += f" What failed first is {place}" + (f" ({said})." if said else ".")
+    moved = [
+        f"{name} {before:.0f} → {after:.0f} s"
+        for name, before, after in made.durations
+        if _moved(before, after)
+    ]
+    words += f" It took another time: {', '.join(moved)}." if moved else ""
+    return Section("What the change did", plain(words, LONGEST * 5))
+
+
+def _change(pair: Pair) -> str:
+    """The first that differs, on a line."""
+    one = pair.differences[0]
+    recorded, rehearsed = (" ".join(text.split()) for text in excerpt(one))
+    return f"{one.what} {recorded or NONE} → {rehearsed or NONE}"
+
+
+def _moved(before: float, after: float) -> bool:
+    return abs(after - before) >= MOVED_SECONDS and not 1 / MOVED <= (after + 1) / (before + 1) <= MOVED
 
 
 def _endings(made: Outcome) -> Section:

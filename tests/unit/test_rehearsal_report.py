@@ -103,6 +103,24 @@ def test_a_what_if_is_held_against_the_plain_rehearsal_before_it(tmp_path: Path)
     assert "There is none yet" in section(alone, "Against the rehearsal without the change").words
 
 
+def test_what_a_change_did_is_told_in_words(tmp_path: Path) -> None:
+    def failed(line: dict[str, Any]) -> None:
+        hostile(line)
+        if line["kind"] == "execution":
+            line["data"]["status"] = "Stopped"
+
+    changed = replace(what_if("instance_count=3"), execution_id="another")
+    words = section(made(tmp_path, whole(tmp_path, failed), changed), "What the change did").words
+    assert words.startswith("With a parameter: instance_count 3 instead of 2: it ended ")
+    assert "the first is bake: listPackages: status Success → <script>" in words
+    assert "\x1b" not in words
+    same = section(made(tmp_path / "b", whole(tmp_path / "b"), changed), "What the change did").words
+    assert same.endswith("it ended as then, Failed. No other step differs.")
+    assert all(
+        one.heading != "What the change did" for one in sections(made(tmp_path / "c", whole(tmp_path / "c")))
+    )
+
+
 def test_packages_that_the_sandbox_lacks_or_has_in_another_version_are_named(tmp_path: Path) -> None:
     def fewer(line: dict[str, Any]) -> None:
         if line["kind"] == "packages":
