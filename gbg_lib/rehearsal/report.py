@@ -112,10 +112,14 @@ def _ending(ending: Ending | None) -> tuple[str, str]:
     if ending is None:
         return "none", ""
     said = dict(ending.results)
+    if said.get("alarms"):
+        return f"{ending.place}: {ending.status}", plain(
+            f"{said.get('error', '')}: {said['alarms']}", LONGEST
+        )
     lines = next((said[name].splitlines() for name in SAYING if said.get(name)), [""])
     errors = (line for line in lines if line.startswith("[ERROR]") and not line.rstrip(" ").endswith(":"))
     error = next(errors, lines[-1])
-    return f"{ending.place}: {ending.status}", plain(error, LONGEST)
+    return place, plain(error, LONGEST)
 
 
 SAYING = ("log", "verdict", "output", "context", "message", "failure", "error", "code")
