@@ -111,11 +111,9 @@ def _endings(made: Outcome) -> Section:
 def _ending(ending: Ending | None) -> tuple[str, str]:
     if ending is None:
         return "none", ""
-    said = dict(ending.results)
+    place, said = f"{ending.place}: {ending.status}", dict(ending.results)
     if said.get("alarms"):
-        return f"{ending.place}: {ending.status}", plain(
-            f"{said.get('error', '')}: {said['alarms']}", LONGEST
-        )
+        return place, plain(f"{said.get('error', '')}: {said['alarms']}", LONGEST)
     lines = next((said[name].splitlines() for name in SAYING if said.get(name)), [""])
     errors = (line for line in lines if line.startswith("[ERROR]") and not line.rstrip(" ").endswith(":"))
     error = next(errors, lines[-1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from gbg_lib.errors import MisuseError
+from gbg_lib.replay import tape
 from gbg_lib.replay.tape import asked, playing
 
 RECORDS = ".records"
@@ -15,10 +17,18 @@ def as_found(path: Path) -> Path:
     found: dict[str, bytes] = asked("files", {"name": path.name}, lambda: _content(path))
     if playing() and RECORDS in path.parts:
         for name, content in found.items():
+            _require_inside(name)
             target = path / name if name else path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     return path
+
+
+def _require_inside(name: str) -> None:
+    """A tape may come from anywhere. Raises MisuseError for a name that leads out of its folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise MisuseError(tape.FILE, f"it has a file {name[:120]!r}", "it was altered; don't trust it")
 
 
 def _content(path: Path) -> dict[str, bytes]:

@@ -314,23 +314,25 @@ def read(path: Path) -> list[dict[str, Any]]:
     return numbered[1:]
 
 
-def content(path: Path) -> bytes:
+def content(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """As it was written. Raises MisuseError for a packed one that is damaged, or longer than any."""
+    if path.stat().st_size > most_bytes:
+        raise _too_long(path, f"it is over {most_bytes} bytes")
     raw = path.read_bytes()
     if path.suffix != ".xz":
         return raw
     unpacking = lzma.LZMADecompressor()
     try:
-        text = unpacking.decompress(raw, MOST_BYTES)
+        text = unpacking.decompress(raw, most_bytes)
     except lzma.LZMAError as error:
         raise MisuseError(str(path), f"it can't be unpacked: {error}", "it was cut off or altered") from error
     if not unpacking.eof:
-        raise MisuseError(
-            str(path),
-            f"it is cut off, or over {MOST_BYTES} bytes",
-            "don't trust it; record the run again",
-        )
+        raise _too_long(path, f"it is cut off, or over {most_bytes} bytes")
     return text
+
+
+def _too_long(path: Path, what: str) -> MisuseError:
+    return MisuseError(str(path), what, "don't trust it; record the run again")
 
 
 def thread_name() -> str:

@@ -20,6 +20,7 @@ from gbg_lib.errors import AwsError, MisuseError, NotThere, RepositoryError
 from gbg_lib.replay import clock, tape
 from gbg_lib.replay.again import replies_of
 from gbg_lib.replay.divergence import Diverged
+from gbg_lib.replay.files import RECORDS, as_found
 from gbg_lib.replay.session import RecordedSession, ReplayedSession
 from gbg_lib.retries import until_heard
 from gbg_lib.secret.values import learn
@@ -366,6 +367,33 @@ def test_a_packed_tape_is_read_and_one_that_is_cut_off_is_refused(tmp_path: Path
         path.write_bytes(broken)
         with pytest.raises(MisuseError, match=r"cut off|unpacked"):
             tape.read(path)
+
+
+def test_a_tape_longer_than_any_is_refused_packed_and_unpacked(tmp_path: Path) -> None:
+    text = b'{"replies": 1, "runbook": "mine"}\n' + b" " * 1_000
+    for name, content in ((tape.FILE, text), (f"{tape.FILE}.xz", lzma.compress(text))):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert tape.content(path, len(text)) == text
+        with pytest.raises(MisuseError, match=f"over {len(text) - 1} bytes"):
+            tape.content(path, len(text) - 1)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "sub/../../../evil"])
+def test_a_tape_puts_no_file_outside_of_its_own_folder(runs: Runs, tmp_path: Path, name: str) -> None:
+    place = tmp_path / "deep" / RECORDS / "gbg"
+    place.mkdir(parents=True)
+    (place / "told").write_text("x")
+    runs.recorded()
+    as_found(place)
+    head, files = runs.lines
+    [content] = files["reply"].values()
+    files["reply"] = {name: content}
+    runs.path.write_text("".join(f"{json.dumps(line)}\n" for line in (head, files)))
+    runs.replayed()
+    with pytest.raises(MisuseError, match="it has a file"):
+        as_found(place)
+    assert list(tmp_path.rglob("evil")) == []
 
 
 def test_a_tape_that_was_altered_is_no_runs(tmp_path: Path) -> None:
