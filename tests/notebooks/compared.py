@@ -1,18 +1,21 @@
-"""How a run of a notebook is compared with the outputs kept in it: nbval, with two things that it lacks.
+"""How a run of a notebook is compared with the outputs kept in it: nbval, with three things that it lacks.
 
 nbval knows nothing of updated displays: it would compare a live view's first state with the last one that the
-notebook keeps. And the normalisers are ours, without being asked for.
+notebook keeps. Its normalisers see one text at a time, and can't tell whether two ids are the same. And the
+normalisers are ours, without being asked for.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nbval.plugin import IPyNbFile
+
+from tests.notebooks.identities import Identities
 
 NORMALISERS = Path(__file__).resolve().parent / "normalisers.cfg"
 Message = dict[str, Any]
@@ -23,7 +26,16 @@ class ComparedNotebook(IPyNbFile):  # type: ignore[misc]
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self._messages: deque[Message] = deque()
+        self._new = Identities()
         self.skip_compare += ("image/svg+xml",)  # as a PNG is: its words stand beside it, and are compared
+
+    def collect(self) -> Iterator[pytest.Item]:
+        items = list(super().collect())
+        kept = Identities()
+        for cell in self.nb.cells:
+            for output in cell.get("outputs", ()):
+                kept.in_output(output)
+        return iter(items)
 
     def get_kernel_message(self, timeout: float | None = None, stream: str = "iopub") -> Message:
         """The next message; a cell's are dealt out when it is done, with displays in their last state."""
@@ -32,6 +44,8 @@ class ComparedNotebook(IPyNbFile):  # type: ignore[misc]
             while heard[-1]["content"].get("execution_state") != "idle":
                 heard.append(super().get_kernel_message(timeout, stream))
             self._messages.extend(settled(heard))
+            for message in self._messages:
+                self._new.in_output(message["content"])
         return self._messages.popleft()
 
 
