@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gbg_sandbox.cloud import Cloud
-from gbg_sandbox.machines import MachineError, open_machines
+from gbg_sandbox.machines import open_machines
+from tests.sandbox.host import skip_unless_allowed
 from tests.sandbox.places import Place, eventually, make_place
 
 GROUP = "/fleet"
@@ -93,14 +94,13 @@ def make_profile(cloud: Cloud) -> None:
 
 @pytest.fixture(scope="module", params=["namespaces", "chroot"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    try:
-        cloud = Cloud(
-            tmp_path_factory.mktemp("state"),
-            open_machines=lambda at, files: open_machines(at, kind=request.param, site_files=files),
-            scale=600,
-        )
-    except MachineError as error:
-        pytest.skip(f"no machines of kind {request.param} here: {error}")
+    folder = tmp_path_factory.mktemp("state")
+    skip_unless_allowed(request.param, folder)
+    cloud = Cloud(
+        folder,
+        open_machines=lambda at, files: open_machines(at, kind=request.param, site_files=files),
+        scale=600,
+    )
     cloud.start()
     make_profile(cloud)
     yield make_place(cloud)

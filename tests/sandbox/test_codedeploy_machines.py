@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from gbg_sandbox.cloud import Cloud
-from gbg_sandbox.machines import MachineError, open_machines
+from gbg_sandbox.machines import open_machines
 from tests.sandbox.fleets import Fleet, make_fleet, statuses
+from tests.sandbox.host import skip_unless_allowed
 
 USER_DATA = """#!/bin/bash
 mkdir -p /srv/www
@@ -59,14 +60,12 @@ def bundle(text: str) -> bytes:
 
 @pytest.fixture(params=["namespaces", "chroot"])
 def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
-    try:
-        made = Cloud(
-            tmp_path / "state",
-            open_machines=lambda folder, files: open_machines(folder, kind=request.param, site_files=files),
-            scale=300.0,
-        )
-    except MachineError as error:
-        pytest.skip(str(error))
+    skip_unless_allowed(request.param, tmp_path)
+    made = Cloud(
+        tmp_path / "state",
+        open_machines=lambda folder, files: open_machines(folder, kind=request.param, site_files=files),
+        scale=300.0,
+    )
     made.start()
     yield made
     made.stop()

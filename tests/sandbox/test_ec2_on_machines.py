@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from gbg_sandbox.cloud import Cloud
-from gbg_sandbox.machines import MachineError, open_machines
+from gbg_sandbox.machines import open_machines
 from tests.sandbox.groups import make_fleet
+from tests.sandbox.host import skip_unless_allowed
 from tests.sandbox.places import Place, eventually, make_place
 
 USER_DATA = """#!/bin/bash
@@ -21,14 +22,12 @@ curl -s http://169.254.169.254/latest/meta-data/instance-id -H "X-aws-ec2-metada
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    try:
-        made = Cloud(
-            tmp_path / "state",
-            open_machines=lambda folder, files: open_machines(folder, site_files=files),
-            scale=600,
-        )
-    except MachineError as error:
-        pytest.skip(f"no machines here: {error}")
+    skip_unless_allowed(None, tmp_path)
+    made = Cloud(
+        tmp_path / "state",
+        open_machines=lambda folder, files: open_machines(folder, site_files=files),
+        scale=600,
+    )
     made.start()
     yield made
     made.stop()

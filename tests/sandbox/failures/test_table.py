@@ -7,7 +7,8 @@ import re
 from tests.sandbox.failures.rows import GREEN, Row
 from tests.sandbox.failures.trial import Outcome
 
-ORPHAN = r"autoscaling: CodeDeploy_|cloudwatch: TargetTracking-CodeDeploy_|ec2: i-"
+LEFT_FLEET = {"autoscaling: CodeDeploy_": 1, "cloudwatch: TargetTracking-CodeDeploy_": 2, "ec2: i-": 2}
+"""a fleet that stays: its group, the two alarms of its policy, its two machines"""
 
 
 def told(info: dict[str, object]) -> str:
@@ -40,8 +41,9 @@ def test_what_serves_is_a_whole_release(row: Row, outcome: Outcome) -> None:
 def test_nothing_is_left_behind(row: Row, outcome: Outcome) -> None:
     assert outcome.unsettled == ""
     if row.left:
-        assert any(one.startswith("autoscaling: CodeDeploy_") for one in outcome.left)
-        assert all(re.match(ORPHAN, one) for one in outcome.left), outcome.left
+        counted = {kind: sum(one.startswith(kind) for one in outcome.left) for kind in LEFT_FLEET}
+        assert counted == LEFT_FLEET, outcome.left
+        assert len(outcome.left) == sum(LEFT_FLEET.values()), outcome.left
     else:
         assert outcome.left == []
     assert outcome.hooks_left == []

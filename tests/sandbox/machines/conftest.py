@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from gbg_sandbox.machines import Machine, MachineError, Machines, MachineSpec, open_machines
+from gbg_sandbox.machines import Machine, Machines, MachineSpec, open_machines
 from gbg_sandbox.machines.interface import METADATA_ADDRESS
+from tests.sandbox.host import skip_unless_allowed
 
 Boot = Callable[..., Machine]
 
@@ -61,10 +62,9 @@ class Metadata:
 
 @pytest.fixture(scope="module", params=["namespaces", "chroot"])
 def machines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    try:
-        opened = open_machines(tmp_path_factory.mktemp("machines"), kind=request.param)
-    except MachineError as error:
-        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("machines")
+    skip_unless_allowed(request.param, folder)
+    opened = open_machines(folder, kind=request.param)
     opened.add_network("vpc-1", "10.0.0.0/16")
     yield opened
     opened.close()

@@ -127,12 +127,12 @@ def test_a_shutdown_from_inside_is_told_and_one_from_outside_is_not(machines: Ma
 
 
 def test_a_reboot_keeps_the_machine_and_ends_its_processes(boot: Boot, shell: Shell) -> None:
-    machine = boot()
-    shell(machine, "touch /var/kept /run/gone; setsid sleep 4343 & ")
+    machine, mark = boot(), f"43{os.getpid()}.25"
+    shell(machine, f"touch /var/kept /run/gone; setsid sleep {mark} & ")
     machine.run(["systemctl", "reboot"])
     assert _until(lambda: machine.alive() and shell(machine, "test -e /run/gone")[0] == 1)
     assert shell(machine, "ls /var/kept") == (0, "/var/kept\n")
-    assert not running_with("sleep\x004343")
+    assert not running_with(f"sleep\0{mark}")
 
 
 def test_a_killed_machine_takes_its_daemons_along(boot: Boot, shell: Shell) -> None:
