@@ -86,7 +86,8 @@ def _start(exercise: Exercise, confirm: str) -> None:
 
 def _answer(exercise: Exercise, text: str) -> None:
     """A prediction while the release goes on, afterwards an answer."""
-    if exercise.pipeline.execution(exercise.session.execution).over:
+    session = exercise.session
+    if exercise.pipeline.execution(session.execution).over:
         exercise.notice()
         _show(exercise.answer(text))
     else:

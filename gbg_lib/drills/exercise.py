@@ -57,6 +57,7 @@ class Exercise(ReleaseRun):
         """What starting would do; the drill itself is told only to who named it. Changes nothing."""
         if there := sessions.load(self):
             return f"nothing can be started: a drill goes on since {there.began}; `./gbg drill --end` ends it"
+        self._require_release()
         drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
         told = predictions(self.parameters.predictions)
         which = drill.name if self.parameters.drill else f"one of {len(DRILLS)} drills, drawn with a seed"
@@ -65,10 +66,12 @@ class Exercise(ReleaseRun):
     def start(self, *, confirm: str = "") -> Session:
         """Plant the fault and begin the release that meets it, holding the pipeline's lock from here on.
 
-        Raises Locked while somebody else releases, GateRefused while a drill or another release goes on.
+        Raises Locked while somebody else releases, GateRefused while a drill or another release goes on,
+        NotThere where nothing was released yet.
         """
         if there := sessions.load(self):
             raise GateRefused("drill", f"one goes on since {there.began}", "`./gbg drill --end`, then again")
+        self._require_release()
         drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
         told = predictions(self.parameters.predictions)
         self.hold("a drill")
@@ -78,6 +81,16 @@ class Exercise(ReleaseRun):
             faults.plant(self, faults.CATALOGUE[drill.name], confirm=confirm)
             execution = faults.begin(self, faults.CATALOGUE[drill.name])
             return sessions.save(self, Session(drill.name, execution, self._now(), good, told))
+
+    def _require_release(self) -> None:
+        """Something has to serve while the drill's release fails."""
+        try:
+            released = any(one.status == "Succeeded" for one in self.pipeline.executions())
+        except NotThere:
+            released = False
+        if not released:
+            what = f"{self.parameters.deployment} has no good release yet, that could serve meanwhile"
+            raise NotThere("drill", what, "release once: runbooks 01 to 04")
 
     def _require_rest(self) -> None:
         """Of the gates before a bake this one alone: a fault is planted to trip over the others."""

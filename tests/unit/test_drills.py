@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from gbg_lib import faults
-from gbg_lib.drills import DRILLS, Drill
+from gbg_lib.drills import DRILLS, Drill, Exercise
 from gbg_lib.drills.drill import QUESTIONS, WHERE_TO_LOOK, draw, predictions
 from gbg_lib.drills.session import seconds_between
-from gbg_lib.errors import MisuseError
+from gbg_lib.errors import MisuseError, NotThere
+from gbg_lib.parameters import Parameters
 from tests.sandbox.failures.rows import ROWS
+from tests.unit.aws_fakes import connected
+from tests.unit.stack_fakes import FakeCloudFormation
+from tests.unit.test_faults import FakeParameters
 
 BY_FAULT = {row.fault: row for row in ROWS}
 
@@ -46,6 +50,18 @@ def test_a_named_drill_is_that_one() -> None:
     assert draw(DRILLS, "hook-hangs", 7).name == "hook-hangs"
     with pytest.raises(MisuseError, match="hook-hangs"):
         draw(DRILLS, "hook-hnags", 7)
+
+
+def test_without_a_release_that_could_serve_meanwhile_nothing_is_planted() -> None:
+    kept = FakeParameters()
+    drill = Exercise(
+        Parameters(drill="hook-hangs"), connected(cloudformation=FakeCloudFormation([]), ssm=kept)
+    )
+    for asked in (drill.describe, drill.start):
+        with pytest.raises(NotThere, match="gbg has no good release yet") as told:
+            asked()
+        assert "runbooks 01 to 04" in told.value.try_this
+    assert kept.kept == {}
 
 
 def test_predictions_are_read_from_a_line() -> None:
