@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -54,4 +55,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         early.heed()
         kernels.prepare()  # it loads while this process does
+        gc.disable()  # until all is loaded: imports leave next to nothing behind
     main(prog_name="gbg")

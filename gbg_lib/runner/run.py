@@ -6,6 +6,7 @@ all.
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -132,9 +133,13 @@ def prepare() -> None:
 
 
 def _load() -> None:
-    import papermill.execute  # noqa: F401
+    try:
+        import papermill.execute  # noqa: F401
 
-    render(EMPTY, "")  # the page's templates are compiled once
+        render(EMPTY, "")  # the page's templates are compiled once
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def names_in(path: Path) -> list[str]:

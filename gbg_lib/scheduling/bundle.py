@@ -28,9 +28,12 @@ NEEDED = (
     *("pydantic", "PyYAML", "rich", "cryptography"),
 )
 """what a run needs; the sandbox's own packages stay at home"""
+AT_A_SCREEN = frozenset({"debugpy", "jupyterlab-widgets", "widgetsnbextension"})
+"""what kernels and widgets ask for, and only people use"""
 JOB = "job.yaml"
 PACKAGES = "packages"
 LEFT_OUT = re.compile(r"(^|/)(tests?|__pycache__)/|\.pyc$")
+COMPRESSED = (".gz", ".png", ".zip", ".woff2")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 NEVER = (1980, 1, 1, 0, 0, 0)
 """no file's time goes into the zip: what is the same gets the same name"""
@@ -66,7 +69,7 @@ def packages() -> list[Distribution]:
     while wanted:
         name, extra = wanted.pop()
         key = re.sub(r"[-_.]+", "-", name).lower()
-        if (key, extra) in seen:
+        if (key, extra) in seen or key in AT_A_SCREEN:
             continue
         seen.add((key, extra))
         try:
@@ -109,6 +112,6 @@ def _installed(package: Distribution) -> Iterator[tuple[str, Path]]:
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info = zipfile.ZipInfo(name, NEVER)
-    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
     archive.writestr(info, data)
