@@ -118,6 +118,8 @@ def forms_of(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
+    yield ascii(secret)[1:-1]
+    yield repr(secret.encode())[2:-1]
     yield html.escape(secret)
     yield html.escape(secret, quote=False)
     yield html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")  # as Jinja does

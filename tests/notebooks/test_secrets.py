@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from gbg_lib.secret.masking import MASK
+from tests.command import clean_environment
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,6 +29,7 @@ print(all_of_them)
 print(json.dumps(all_of_them), file=sys.stderr)
 display(HTML("<b>" + " ".join(all_of_them) + "</b>"))
 print(base64.b64encode(all_of_them[0].encode()).decode())
+os.system("echo a child says $PLANTED_TOKEN_SECRET; echo $PLANTED_TOKEN_SECRET >&2")
 raise GateRefused("gate", " ".join(all_of_them), " ".join(all_of_them))
 """
 
@@ -47,10 +48,12 @@ def test_no_planted_secret_is_left_anywhere(tmp_path: Path) -> None:
         GIVEN,
         "--log-output",
     ]
+    environment = clean_environment(PLANTED_TOKEN_SECRET=IN_ENVIRONMENT)
+    environment.pop("PYTEST_CURRENT_TEST")  # a kernel that sees it leaves child processes to themselves
     done = subprocess.run(
         [sys.executable, "-m", "papermill", *words],
         cwd=ROOT,
-        env={**os.environ, "PLANTED_TOKEN_SECRET": IN_ENVIRONMENT},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -58,6 +61,7 @@ def test_no_planted_secret_is_left_anywhere(tmp_path: Path) -> None:
     assert done.returncode != 0 and "GateRefused" in done.stderr
     kept = (runs / "out.ipynb").read_text()
     assert kept.count(MASK) > 10
+    assert f"a child says {MASK}" in kept
     for secret in (GIVEN, IN_ENVIRONMENT, LEARNT, SHAPED, "cGw0bnRlZC1naXZlbi1zZWNyZXQ"):
         assert secret not in kept
         assert secret not in done.stdout + done.stderr

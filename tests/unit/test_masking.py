@@ -64,6 +64,8 @@ AWKWARD = 'pl4nted "s€cret" & <more>/+='
         json.dumps({"x": AWKWARD}),
         json.dumps({"x": AWKWARD}, ensure_ascii=False),
         repr({"x": AWKWARD}),
+        ascii(AWKWARD),
+        repr(AWKWARD.encode()),
         html.escape(f"<b>{AWKWARD}</b>"),
         "https://example.com/?x=" + quote(AWKWARD, safe=""),
         "https://example.com/?x=" + quote(AWKWARD, safe="").lower(),
