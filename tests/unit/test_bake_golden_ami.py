@@ -210,6 +210,11 @@ def test_no_bake_begins_from_an_image_that_may_not_be_used(
     assert world.ssm.executions == {}
 
 
+def test_the_refusal_of_a_revoked_image_says_how_to_lift_it(world: World) -> None:
+    world.images.image["Tags"] = [{"Key": "gbg:revoked", "Value": "CVE-2026-1"}]
+    assert world.deliver("job-1")["failureDetails"]["message"].endswith("gbg images reinstate ami-source")
+
+
 def test_the_image_is_its_own_bakes_when_two_bakes_run(world: World) -> None:
     mine = world.start()
     other = world.deliver("job-9")["continuationToken"]

@@ -16,7 +16,8 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -141,7 +142,7 @@ class Gates:
         if REVOKED in tags:
             raise BakeFailed(
                 f"source image {image} is revoked: {tags[REVOKED]}; "
-                f"put another one into {self.source_parameter}, or lift it with runbook 06"
+                f"put another one into {self.source_parameter}, or lift it with gbg images reinstate {image}"
             )
 
 
@@ -215,13 +216,18 @@ def report_failure(job_id: str, codepipeline: Any, error: Exception) -> None:
         log.warning("job %s has its answer already", job_id)
 
 
+@cache
+def client(service: Literal["codepipeline", "ssm", "ec2"]) -> Any:
+    """Made once an environment: making one takes longer than most calls."""
+    return boto3.client(service, config=Config(retries={"mode": "adaptive", "max_attempts": 8}))
+
+
 def handler(event: Mapping[str, Any], context: Any) -> None:
-    retries = Config(retries={"mode": "adaptive", "max_attempts": 8})
+    codepipeline = client("codepipeline")
 
     def prepare() -> tuple[Bake, Gates]:
-        ssm, ec2 = (boto3.client(name, config=retries) for name in ("ssm", "ec2"))
+        ssm, ec2 = client("ssm"), client("ec2")
         gates = Gates(codepipeline, ssm, ec2, os.environ["PIPELINE"], os.environ["SOURCE_AMI_PARAMETER"])
         return Bake(ssm, os.environ["BAKE_DOCUMENT"]), gates
 
-    codepipeline = boto3.client("codepipeline", config=retries)
     run(event["CodePipeline.job"], codepipeline, prepare, datetime.now(UTC))

@@ -13,7 +13,8 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -200,13 +201,15 @@ def report_failure(job_id: str, codepipeline: Any, error: Exception) -> None:
         log.warning("job %s has its answer already", job_id)
 
 
-def handler(event: Mapping[str, Any], context: Any) -> None:
-    retries = Config(retries={"mode": "adaptive", "max_attempts": 8})
+@cache
+def client(service: Literal["codepipeline", "codedeploy", "autoscaling", "ec2"]) -> Any:
+    """Made once an environment: making one takes longer than most calls."""
+    return boto3.client(service, config=Config(retries={"mode": "adaptive", "max_attempts": 8}))
 
+
+def handler(event: Mapping[str, Any], context: Any) -> None:
     def prepare() -> Fleet:
-        codedeploy, autoscaling, ec2 = (
-            boto3.client(name, config=retries) for name in ("codedeploy", "autoscaling", "ec2")
-        )
+        codedeploy, autoscaling, ec2 = client("codedeploy"), client("autoscaling"), client("ec2")
         return Fleet(codedeploy, autoscaling, ec2, os.environ["APPLICATION"], os.environ["DEPLOYMENT_GROUP"])
 
-    run(event["CodePipeline.job"], boto3.client("codepipeline", config=retries), prepare)
+    run(event["CodePipeline.job"], client("codepipeline"), prepare)

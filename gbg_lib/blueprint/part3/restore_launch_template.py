@@ -15,7 +15,8 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import boto3
 
@@ -98,10 +99,16 @@ def made_by(group: Mapping[str, Any], ec2: Any) -> dict[str, str]:
     return made if isinstance(made, dict) else {}
 
 
+@cache
+def client(service: Literal["codedeploy", "autoscaling", "ec2"]) -> Any:
+    """Made once an environment: making one takes longer than most calls."""
+    return boto3.client(service)
+
+
 def handler(event: Mapping[str, Any], context: Any) -> None:
     detail = event["detail"]
     group = os.environ["APPLICATION"], os.environ["DEPLOYMENT_GROUP"]
-    clients = boto3.client("codedeploy"), boto3.client("autoscaling"), boto3.client("ec2")
+    clients = client("codedeploy"), client("autoscaling"), client("ec2")
     if event["detail-type"] == LAUNCHED:
         done = let_go(detail["AutoScalingGroupName"], *group, *clients)
         log.info("%s launched a machine: %s", detail["AutoScalingGroupName"], done)
