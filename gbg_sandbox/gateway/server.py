@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import socket
+import ssl
 import threading
 from typing import Any
 
+from werkzeug import Response
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from gbg_sandbox.gateway.tls import Authority
@@ -18,11 +22,53 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 120
+    wbufsize = 1 << 16
 
     def make_environ(self) -> dict[str, Any]:
+        """The body is read to its end, so that the next request on this connection begins where it should."""
         environ = super().make_environ()
         environ["RAW_URI"] = self.path
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if "wsgi.input_terminated" in environ or not length.isdecimal():
+            self.close_connection = True
+        else:
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
         return environ
+
+    def handle_expect_100(self) -> bool:
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
+    def run_wsgi(self) -> None:
+        """Answer one request and, unlike werkzeug's own, leave the connection open for the next one."""
+        try:
+            answer = Response.from_app(self.server.app, self.make_environ())
+            try:
+                self._send(answer)
+            finally:
+                answer.close()
+        except (ConnectionError, TimeoutError, ssl.SSLError) as error:
+            self.close_connection = True
+            self.connection_dropped(error)
+
+    def _send(self, answer: Response) -> None:
+        self.send_response(answer.status_code, answer.status.partition(" ")[2])
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        bodiless = self.command == "HEAD" or answer.status_code in (204, 304)
+        in_chunks = "Content-Length" not in answer.headers and not bodiless
+        if in_chunks:
+            self.send_header("Transfer-Encoding", "chunked")
+        if in_chunks or self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        for part in answer.iter_encoded():
+            if part:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if in_chunks else part)
+                self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n" if in_chunks else b"")
+        self.wfile.flush()
 
     def log_request(self, *_: Any, **__: Any) -> None:
         pass
@@ -41,13 +87,24 @@ class _Server(ThreadedWSGIServer):
 
     def __init__(self, application: Any, listening: socket.socket, tls: Authority | None) -> None:
         self._tls = tls.server_context() if tls else None
+        self._open: set[socket.socket] = set()
         super().__init__("127.0.0.1", 0, application, handler=_Handler, fd=listening.fileno())
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """The TLS handshake belongs into the connection's own thread."""
         if self._tls is not None:
             request = self._tls.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        self._open.add(request)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            self._open.discard(request)
+
+    def hang_up(self) -> None:
+        """End the connections that wait for a next request, or are still being answered."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         try:
@@ -92,5 +149,7 @@ class Listener:
     def stop(self) -> None:
         if self._thread.is_alive():
             self._server.shutdown()
+            self._thread.join(timeout=2)
+        self._server.hang_up()
         self._server.server_close()
         self._socket.close()

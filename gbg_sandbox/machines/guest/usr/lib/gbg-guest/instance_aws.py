@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -207,6 +208,29 @@ def _query_string(query: Mapping[str, str]) -> str:
     return "&".join(f"{quote(name, safe='~')}={quote(query[name], safe='~')}" for name in sorted(query))
 
 
+class _Lines(threading.local):
+    """This thread's open connections, by host; a forked process begins without any."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._open: dict[str, http.client.HTTPSConnection] = {}
+
+    def take(self, host: str, timeout: float) -> http.client.HTTPSConnection | None:
+        """The connection to this host, if one is kept; nobody else has it then."""
+        if self._process != os.getpid():
+            self.__init__()  # type: ignore[misc]
+        found = self._open.pop(host, None)
+        if found is not None:
+            found.sock.settimeout(timeout)
+        return found
+
+    def keep(self, host: str, connection: http.client.HTTPSConnection) -> None:
+        self._open[host] = connection
+
+
+_lines = _Lines()
+
+
 @functools.cache
 def _trust() -> ssl.SSLContext:
     """The machine's trust store; reading it takes longer than a call."""
@@ -227,15 +251,39 @@ def request(
     """One signed HTTPS request, checked against the machine's trust store. Raises OSError."""
     host = host or f"{service}.{region()}.amazonaws.com"
     signed = signed_headers(service, method, host, path, query or {}, headers or {}, body)
+    target = f"{path}?{_query_string(query)}" if query else path
+    kept = _lines.take(host, timeout)
+    if kept is not None:
+        try:
+            return _ask(kept, host, method, target, signed, body)
+        except (ConnectionError, ssl.SSLEOFError):
+            pass  # the service had closed it meanwhile
     connection = http.client.HTTPSConnection(host, timeout=timeout, context=_trust())
+    return _ask(connection, host, method, target, signed, body)
+
+
+def _ask(
+    connection: http.client.HTTPSConnection,
+    host: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Answer:
+    """Ask on this connection, and keep it for the next request where the service does."""
     try:
-        target = f"{path}?{_query_string(query)}" if query else path
-        connection.request(method, target, body=body, headers=signed)
+        connection.request(method, target, body=body, headers=dict(headers))
         answer = connection.getresponse()
         names = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, names, answer.read())
-    finally:
+        found = Answer(answer.status, names, answer.read())
+    except BaseException:
         connection.close()
+        raise
+    if answer.will_close:
+        connection.close()
+    else:
+        _lines.keep(host, connection)
+    return found
 
 
 def call(
