@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gbg_sandbox.home import Home
+
+if TYPE_CHECKING:
+    from gbg_sandbox.cloud import Cloud
+
+
+def load_ahead(cloud: Cloud) -> None:
+    """Then leave what was loaded out of garbage collection: it stays, and looking through it takes 0.3 s."""
+    from gbg_sandbox.gateway import warm
+
+    try:
+        warm.load(cloud)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def main() -> int:
@@ -24,6 +40,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
     home = Home(options.home)
+    gc.disable()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -34,9 +51,7 @@ def main() -> int:
         home.write_failure(str(error))
         return 1
     home.write_ready(cloud)
-    from gbg_sandbox.gateway import warm
-
-    cloud.spawn("loading ahead", warm.load, cloud)
+    cloud.spawn("loading ahead", load_ahead, cloud)
     stopping.wait()
     home.forget()
     cloud.stop()
