@@ -7,6 +7,7 @@ from gbg_sandbox.authorisation.door import (
     check_request,
     check_session_policies,
     check_trust,
+    find_role,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "check_request",
     "check_session_policies",
     "check_trust",
+    "find_role",
 ]

@@ -232,6 +232,11 @@ def check_session_policies(cloud: Cloud, principal: Principal) -> None:
         raise AwsError("MalformedPolicyDocument", f"The session policy can't be read: {error}") from error
 
 
+def find_role(cloud: Cloud, name: str) -> Any | None:
+    """moto's record of a role (`id`, `name`, `arn`), or None."""
+    return door(cloud).directory.role(name)
+
+
 def _own_stack(cloud: Cloud, call: Call, params: Mapping[str, Any]) -> bool:
     """cfn-signal needs no right of its own for the stack that its instance belongs to.
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from gbg_sandbox.authorisation import check_session_policies, check_trust
+from gbg_sandbox.authorisation import check_session_policies, check_trust, find_role
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.service import AwsError, Call, Principal, Service, runs
 
 DEFAULT_SESSION = "gbg-sandbox"
+DEFAULT_DURATION_SECONDS = 3600
+"""the longest session of a role that says nothing else"""
 CHAINED_SECONDS = 3600
 """the longest session of a role that another role assumes"""
 NOT_TAKEN = ("Tags", "TransitiveTagKeys", "SourceIdentity", "SerialNumber", "TokenCode", "ProvidedContexts")
@@ -50,7 +52,7 @@ class Sts(Service):
                 "Expiration": issued.expires,
             },
             "AssumedRoleUser": {
-                "AssumedRoleId": f"{role['RoleId']}:{session.session_name}",
+                "AssumedRoleId": f"{role.id}:{session.session_name}",
                 "Arn": session.arn,
             },
         }
@@ -79,17 +81,15 @@ class Sts(Service):
         principal = self._session(role, session or DEFAULT_SESSION, service=acting, instance_id=instance_id)
         return self.cloud.credentials.issue(principal, real_seconds=real_seconds)
 
-    def _role(self, role_arn: str) -> dict[str, Any]:
-        name = role_arn.rpartition("/")[2]
-        try:
-            role: dict[str, Any] = self.cloud.stored("iam").get_role(RoleName=name)["Role"]
-        except ClientError as error:
-            raise AwsError("AccessDenied", f"there is no role {role_arn} to assume", 403) from error
+    def _role(self, role_arn: str) -> Any:
+        role = find_role(self.cloud, role_arn.rpartition("/")[2])
+        if role is None:
+            raise AwsError("AccessDenied", f"there is no role {role_arn} to assume", 403)
         return role
 
     def _session(
         self,
-        role: dict[str, Any],
+        role: Any,
         session: str,
         *,
         policy: str = "",
@@ -97,7 +97,7 @@ class Sts(Service):
         service: str = "",
         instance_id: str = "",
     ) -> Principal:
-        name = role["RoleName"]
+        name = role.name
         return Principal(
             kind="role",
             arn=f"arn:aws:sts::{self.cloud.account}:assumed-role/{name}/{session}",
@@ -115,13 +115,13 @@ class Sts(Service):
         if principal.kind == "user":
             return str(stored.get_user(UserName=principal.user_name)["User"]["UserId"])
         if principal.kind == "role":
-            return f"{self._role(principal.role_name)['RoleId']}:{principal.session_name}"
+            return f"{self._role(principal.role_name).id}:{principal.session_name}"
         return principal.account
 
 
-def _check_duration(seconds: int, role: dict[str, Any], *, chained: bool) -> None:
+def _check_duration(seconds: int, role: Any, *, chained: bool) -> None:
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
-    if seconds > role["MaxSessionDuration"]:
+    if seconds > int(role.max_session_duration or DEFAULT_DURATION_SECONDS):
         raise AwsError(
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
