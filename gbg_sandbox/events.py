@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,10 @@ class EventStream:
             self._changed.wait_for(lambda: len(self._events) > number, timeout=real_seconds)
             return self._events[number:]
 
+    def watch(self, *sources: str) -> Watch:
+        """What comes from these sources from now on, for who waits for something to become true."""
+        return Watch(self, sources)
+
     def close(self) -> None:
         self._queue.put(None)
         self._thread.join(timeout=2)
@@ -83,3 +88,23 @@ class EventStream:
                     reader(event)
                 except Exception:
                     log.exception("a reader of the event stream failed on %s", event.detail_type)
+
+
+class Watch:
+    """Not to be used by two threads at once."""
+
+    def __init__(self, stream: EventStream, sources: tuple[str, ...]) -> None:
+        self._stream = stream
+        self._sources = sources
+        self._read = len(stream.since(0))
+
+    def wait(self, real_seconds: float) -> bool:
+        """Wait for an event that came since the last wait; False when there was none within the time."""
+        deadline = time.monotonic() + real_seconds
+        while True:
+            found = self._stream.wait(self._read, deadline - time.monotonic())
+            self._read += len(found)
+            if any(event.source in self._sources for event in found):
+                return True
+            if time.monotonic() >= deadline:
+                return False

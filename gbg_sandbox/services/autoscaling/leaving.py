@@ -66,6 +66,7 @@ class Leaving:
             self._patience.until(lambda: states.get(instance.id) == "terminated")
         with self._state.changed:
             group.instances.pop(instance.id, None)
+            self._state.changed.notify_all()
         self._activities.end(group, activity, "terminate")
 
     def _stays(self, group: Group, instance: GroupInstance, activity: Activity, message: str) -> None:

@@ -30,6 +30,10 @@ ERROR_CODES = (
 """by the agent's number; whatever it sends beyond is unknown"""
 ALIVE = ("pending", "running")
 LOOK_SECONDS = 1.0
+QUIET_SECONDS = 0.25
+"""the longest time between two looks at a target's health, which events tell"""
+TARGET_HEALTH = "gbg.sandbox"
+"""the source of the events that tell how a target stands: AWS has none"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Limits:
     drained_floor: float = 60
     provision_seconds: float = 3600
     provision_floor: float = 120
-    poll_real_seconds: float = 0.04
+    poll_real_seconds: float = 0.05
+    """the longest time between two looks: events bring on earlier ones"""
 
 
 class Host:
@@ -203,7 +208,7 @@ class Host:
 
     def _wait(self, condition: Callable[[], bool], floor: float, event: LifecycleEvent) -> bool:
         """As `_await`, for what the load balancer has to say: an hour, also for a machine that is gone."""
-        clock, begun = self._cloud.clock, time.monotonic()
+        clock, begun, news = self._cloud.clock, time.monotonic(), self._cloud.events.watch(TARGET_HEALTH)
         short = clock.real_seconds(self._limits.healthy_seconds)
         while not condition():
             if self._deployment.halt is not None:
@@ -217,7 +222,8 @@ class Host:
                 what = f"{event.name} on {self.target.instance_id} took too long"
                 self._announcer.explain(self._deployment, what, target_health=states)
                 return False
-            clock.pause(self._limits.poll_real_seconds)
+            news.wait(QUIET_SECONDS)
+            clock.pause(0)
         return True
 
     def _execution_id(self, name: str) -> str:

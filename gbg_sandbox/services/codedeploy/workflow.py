@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SCALING = "aws.autoscaling"
 ALL_AT_ONCE = Config("all", "HOST_COUNT", 0, lifecycle.EPOCH)
 
 
@@ -114,15 +115,21 @@ class Workflow:
     ) -> list[Host]:
         return roll(self._cloud, self.deployment, hosts, names, config or self.deployment.config, last=last)
 
-    def _wait(self, condition: Callable[[], bool], aws_seconds: float, floor: float = 0) -> bool:
-        """Wait for `condition`; False when time is up. Raises DeploymentHalted."""
-        clock = self._cloud.clock
+    def _wait(
+        self, condition: Callable[[], bool], aws_seconds: float, floor: float = 0, told_by: str = ""
+    ) -> bool:
+        """Wait for `condition`, which events of source `told_by` bring about; False when time is up.
+
+        Raises DeploymentHalted.
+        """
+        clock, news = self._cloud.clock, self._cloud.events.watch(told_by)
         deadline = time.monotonic() + max(clock.real_seconds(aws_seconds), floor)
         while not condition():
             self._check_halt()
             if time.monotonic() >= deadline:
                 return False
-            clock.pause(self._engine.limits.poll_real_seconds)
+            news.wait(self._engine.limits.poll_real_seconds)
+            clock.pause(0)
         return True
 
 
@@ -174,7 +181,8 @@ class BlueGreen(Workflow):
         self._fleets.copy(self.deployment.blue_group, name, size, self.deployment.id)
         self.deployment.green_group = name
         limits = self._engine.limits
-        if self._wait(lambda: self._up(name, size), limits.provision_seconds, limits.provision_floor):
+        seconds, floor = limits.provision_seconds, limits.provision_floor
+        if self._wait(lambda: self._up(name, size), seconds, floor, told_by=SCALING):
             return healthy(self._fleets.get(name))
         raise DeploymentFailed(
             "AUTO_SCALING_CONFIGURATION",
@@ -228,9 +236,8 @@ class BlueGreen(Workflow):
         self._wait(lambda: "TERMINATION_WAIT" in deployment.continued, minutes * 60)
         self._fleets.delete(blue)
         limits = self._engine.limits
-        if not self._wait(
-            lambda: self._fleets.find(blue) is None, limits.provision_seconds, limits.provision_floor
-        ):
+        seconds, floor = limits.provision_seconds, limits.provision_floor
+        if not self._wait(lambda: self._fleets.find(blue) is None, seconds, floor, told_by=SCALING):
             raise DeploymentFailed(
                 "AUTO_SCALING_CONFIGURATION", f"The Auto Scaling group {blue} was not deleted."
             )

@@ -11,7 +11,6 @@ import uuid
 from gbg_sandbox.services.codepipeline.actions.context import ActionContext, ActionFailed
 
 DEFAULT_AWS_SECONDS = 7 * 24 * 3600
-LOOK_SECONDS = 0.1
 
 
 def approve(context: ActionContext) -> None:
@@ -21,9 +20,7 @@ def approve(context: ActionContext) -> None:
     aws_seconds = minutes * 60 if minutes else DEFAULT_AWS_SECONDS
     if "NotificationArn" in run.configuration:
         _notify(context)
-    answered = context.wait(
-        lambda: run.approval is not None, aws_seconds=aws_seconds, real_floor=1, look_seconds=LOOK_SECONDS
-    )
+    answered = context.wait(lambda: run.approval is not None, aws_seconds=aws_seconds, real_floor=1)
     run.approval_token, token = "", run.approval_token
     if not answered or run.approval is None:
         raise ActionFailed("TimeoutError", f"The approval request {token} got no answer in time")

@@ -14,7 +14,6 @@ from gbg_sandbox.services.codepipeline.state import Artifact
 
 LONGEST_AWS_SECONDS = 36 * 3600
 LONGEST_REAL_SECONDS = 36 * 3600
-LOOK_SECONDS = 0.05
 
 
 def build(context: ActionContext) -> None:
@@ -40,7 +39,7 @@ def build(context: ActionContext) -> None:
         complete,
         aws_seconds=LONGEST_AWS_SECONDS,
         real_floor=LONGEST_REAL_SECONDS,
-        look_seconds=LOOK_SECONDS,
+        news=context.service.cloud.events.watch("aws.codebuild").wait,
     ):
         raise ActionFailed("JobFailed", f"Build {started['id']} did not end in time")
     if found["buildStatus"] != "SUCCEEDED":

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gbg_sandbox.services.codepipeline.api import CodePipeline
 
 ACTING = "codepipeline.amazonaws.com"
+LOOK_SECONDS = 0.25
+"""real time after which an action is looked at even when there was no news: someone may abandon it"""
 
 
 class ActionFailed(Exception):
@@ -62,20 +64,28 @@ class ActionContext:
         return self.service.cloud.client(service, principal=self.principal())
 
     def wait(
-        self, done: Callable[[], bool], *, aws_seconds: float, real_floor: float, look_seconds: float
+        self,
+        done: Callable[[], bool],
+        *,
+        aws_seconds: float,
+        real_floor: float,
+        news: Callable[[float], object] | None = None,
     ) -> bool:
-        """Wait until `done`, looking every `look_seconds` of real time; False when the time is over first.
+        """Wait until `done`; False when the time is over first.
 
-        Raises ActionAbandoned and ShuttingDown.
+        `news` waits so many real seconds, or less when there is something new to see. Raises ActionAbandoned
+        and ShuttingDown.
         """
         clock = self.service.cloud.clock
         deadline = time.monotonic() + max(clock.real_seconds(aws_seconds), real_floor)
         while not done():
             if self.execution.abandon.is_set():
                 raise ActionAbandoned
-            if time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 return False
-            clock.pause(look_seconds)
+            (news or clock.pause)(min(LOOK_SECONDS, left))
+            clock.pause(0)
         return True
 
     def store(self, content: bytes) -> Artifact:

@@ -10,7 +10,6 @@ from typing import Any
 from gbg_sandbox.services.codepipeline.actions.context import ActionContext, ActionFailed
 
 LONGEST_AWS_SECONDS = 5 * 24 * 3600
-LOOK_SECONDS = 0.05
 OVER = ("Succeeded", "Failed", "Stopped")
 
 
@@ -40,7 +39,8 @@ def deploy(context: ActionContext) -> None:
         return found["status"] in OVER
 
     longest = float(LONGEST_AWS_SECONDS)
-    if not context.wait(over, aws_seconds=longest, real_floor=longest, look_seconds=LOOK_SECONDS):
+    news = context.service.cloud.events.watch("aws.codedeploy")
+    if not context.wait(over, aws_seconds=longest, real_floor=longest, news=news.wait):
         raise ActionFailed("JobFailed", f"Deployment {deployment} did not end within five days")
     if found["status"] != "Succeeded":
         raise ActionFailed("JobFailed", f"Deployment {deployment} {found['status'].lower()}{_reason(found)}")

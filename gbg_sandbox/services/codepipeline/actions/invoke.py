@@ -19,7 +19,7 @@ from gbg_sandbox.services.codepipeline.state import Artifact
 REPLY_AWS_SECONDS = 20 * 60
 TOTAL_AWS_SECONDS = 24 * 3600
 BETWEEN_AWS_SECONDS = 12
-LOOK_SECONDS = 0.05
+"""AWS doesn't say how soon it asks again"""
 
 
 def invoke(context: ActionContext) -> None:
@@ -32,7 +32,7 @@ def invoke(context: ActionContext) -> None:
             job.answered.is_set,
             aws_seconds=REPLY_AWS_SECONDS,
             real_floor=context.service.reply_real_seconds,
-            look_seconds=LOOK_SECONDS,
+            news=job.answered.wait,
         ):
             context.service.jobs.expire(job)
             raise ActionFailed("JobFailed", _silence(context))
@@ -42,12 +42,7 @@ def invoke(context: ActionContext) -> None:
             break
         if (clock.now() - begun).total_seconds() > max(clock.real_seconds(TOTAL_AWS_SECONDS), 60):
             raise ActionFailed("JobFailed", "The action did not complete within 24 hours")
-        context.wait(
-            lambda: False,
-            aws_seconds=BETWEEN_AWS_SECONDS,
-            real_floor=0,
-            look_seconds=clock.real_seconds(BETWEEN_AWS_SECONDS),
-        )
+        context.wait(lambda: False, aws_seconds=BETWEEN_AWS_SECONDS, real_floor=0)
     context.check_outputs()
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 Inputs = Mapping[str, Any]
 ENDED = frozenset({"Success", "Cancelled", "Failed", "TimedOut"})
 AGENT_AWS_SECONDS = 1800
+SOURCE = "aws.ssm"
 AVAILABLE = "verifying the SSM Agent availability on the target instance(s)"
 COMPLETED = "verifying the command has completed"
 
@@ -36,7 +37,7 @@ def run_command(work: Work, inputs: Inputs) -> Outcome:
         _wait_for_agents(work, client, request["InstanceIds"])
     command = _send(client, request)
     try:
-        work.wait(lambda: _status(client, command) in ENDED, doing=COMPLETED)
+        work.wait(lambda: _status(client, command) in ENDED, doing=COMPLETED, told_by=SOURCE)
     except (StepCancelled, StepTimedOut):
         _cancel(client, command)
         raise
@@ -61,7 +62,7 @@ def _request(inputs: Inputs) -> dict[str, Any]:
 
 def _wait_for_agents(work: Work, client: Any, instances: list[str]) -> None:
     limit = max(AGENT_AWS_SECONDS, REAL_FLOOR_SECONDS * work.cloud.clock.scale)
-    work.wait(lambda: _online(client) >= set(instances), doing=AVAILABLE, aws_seconds=limit)
+    work.wait(lambda: _online(client) >= set(instances), doing=AVAILABLE, aws_seconds=limit, told_by=SOURCE)
 
 
 def _online(client: Any) -> set[str]:

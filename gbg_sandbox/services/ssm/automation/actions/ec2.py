@@ -11,6 +11,7 @@ from gbg_sandbox.services.ssm.automation.actions.work import Outcome, StepFailed
 from gbg_sandbox.services.ssm.automation.values import typed
 
 Inputs = Mapping[str, Any]
+SOURCE = "aws.ec2"
 STATES = {"running": "running", "stopped": "stopped", "terminated": "terminated"}
 GIVEN_UP = {
     "running": {"shutting-down", "terminated", "stopping", "stopped"},
@@ -96,7 +97,11 @@ def change_instance_state(work: Work, inputs: Inputs) -> Outcome:
     doing = f"changing the state of the instance(s) to {wanted}"
     if not typed("Boolean", inputs.get("CheckStateOnly", False)):
         _ask(client, wanted, ids, typed("Boolean", inputs.get("Force", False)), doing)
-    work.wait(lambda: _all_in(client, ids, wanted, doing), doing=f"verifying the instance(s) are {wanted}")
+    work.wait(
+        lambda: _all_in(client, ids, wanted, doing),
+        doing=f"verifying the instance(s) are {wanted}",
+        told_by=SOURCE,
+    )
     return Outcome({"InstanceStates": [wanted] * len(ids)})
 
 
@@ -181,7 +186,7 @@ def _available(work: Work, client: Any, image: str) -> Outcome:
             )
         return bool(state == "available")
 
-    work.wait(available, doing=doing)
+    work.wait(available, doing=doing, told_by=SOURCE)
     return Outcome({"ImageId": image, "ImageState": "available"})
 
 

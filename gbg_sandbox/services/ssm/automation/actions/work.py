@@ -24,6 +24,8 @@ REAL_FLOOR_SECONDS = 60
 """scaled limits are not cut below this (or below what the document says): a machine boots in real seconds"""
 POLL_SECONDS = 0.03
 FIRST_POLL_SECONDS = 0.01
+QUIET_SECONDS = 0.25
+"""real seconds until the next look at what an event tells, when none comes: someone may cancel meanwhile"""
 EXECUTING = "Execute/Cancelling action"
 
 
@@ -108,19 +110,22 @@ class Work:
         *,
         doing: str,
         aws_seconds: float | None = None,
+        told_by: str = "",
         poll: float = POLL_SECONDS,
     ) -> None:
-        """Look until it is true, first often, then every `poll` real seconds.
+        """Look until it is true: at every event of the source `told_by`, else first often, then every `poll`.
 
         `aws_seconds` limits the wait where AWS has a limit of its own.
         """
         pause = min(FIRST_POLL_SECONDS, poll)
+        news = self.cloud.events.watch(told_by)
         limit = time.monotonic() + self.cloud.clock.real_seconds(aws_seconds) if aws_seconds else None
         while not look():
             self.check(doing)
             if limit is not None and time.monotonic() >= limit:
                 raise StepTimedOut(doing)
-            self.cloud.clock.pause(pause)
+            news.wait(QUIET_SECONDS if told_by else pause)
+            self.cloud.clock.pause(0)
             pause = min(2 * pause, poll)
 
     def signals(self) -> list[Signal]:
