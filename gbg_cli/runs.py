@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from gbg_cli.places import runs as runs_folder
 from gbg_cli.terminal import err, errors_shown, out
@@ -37,7 +37,8 @@ def runs(context: click.Context, place: Path | None, as_json: bool) -> None:
         if not entries:
             err.print(f"no runs in {folder}")
             return
-        table = Table("run", "status", "seconds", "requests", "reason", box=None)
+        whole = max(len(one.name) for one in entries)  # a name is there to be typed
+        table = Table(Column("run", min_width=whole), "status", "seconds", "requests", "reason", box=None)
         for one in entries:
             status = f"[{COLOURS.get(one.status, 'cyan')}]{one.status}[/]"
             table.add_row(one.name, status, f"{one.seconds:.0f}", str(one.requests), escape(one.reason))
