@@ -15,7 +15,6 @@ import click
 
 from gbg_cli import early
 from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
-from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
 from gbg_lib.errors import DONE, FAILED, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
 from gbg_lib.parameters import checked, load_file, parse_assignments
@@ -81,6 +80,8 @@ def run(
         afterwards = Afterwards(checked(values, "parameters"), _bucket(to))
         prepare()
         if values.get("cloud", "sandbox") == "sandbox":
+            from gbg_cli.sandbox import ensure_up  # on AWS there is none
+
             ensure_up()
         Series(
             former.name if former else "",

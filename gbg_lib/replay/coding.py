@@ -14,11 +14,12 @@ import zipfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
-
-from botocore.response import StreamingBody
+from typing import TYPE_CHECKING, Any
 
 from gbg_lib.secret.masking import Masking
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
 
 TIME, TEXT, BYTES, BODY, HASH, MASKED = "$time", "$text", "$bytes", "$body", "$sha256", "$masked"
 ODD = "$odd"
@@ -57,7 +58,7 @@ def back(value: Any) -> Any:
         return base64.b64decode(value[BYTES])
     if BODY in value:
         content = back(value[BODY])
-        return StreamingBody(io.BytesIO(content), len(content))
+        return _body(content)
     return {key: back(item) for key, item in value.items()}
 
 
@@ -101,8 +102,14 @@ def read_bodies(answer: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     for name, value in answer.items():
         if hasattr(value, "read"):
             content = value.read()
-            given[name], kept[name] = StreamingBody(io.BytesIO(content), len(content)), _Read(content)
+            given[name], kept[name] = _body(content), _Read(content)
     return given, kept
+
+
+def _body(content: bytes) -> StreamingBody:
+    from botocore.response import StreamingBody  # a runner that only keeps replies needs none of it
+
+    return StreamingBody(io.BytesIO(content), len(content))
 
 
 def _kept(content: bytes, masking: Masking) -> dict[str, Any]:
