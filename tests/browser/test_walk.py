@@ -300,7 +300,7 @@ def test_07_repairs_the_stack(page: Chromium, runbook: Runbook) -> None:
 
 
 def test_08_is_a_drill(page: Chromium, runbook: Runbook) -> None:
-    begin(page, runbook, "08_drills.ipynb")
+    begin(page, runbook, "08 · Drills")
     fill_in(page, runbook, "predictions", "stage=Build, serves=blue, cause=application")
     assert BANNER in runbook.run("Parameters")
     assert "3 of 3 predictions made" in runbook.run("Plan")
