@@ -17,6 +17,8 @@ from gbg_lib.progress import LEARNER
 FIRST = "runbooks/00_welcome.ipynb"
 SETTINGS = Path(__file__).parent / "lab_settings"
 """what JupyterLab takes in place of its own defaults; a learner's own settings go before it"""
+EXTENSIONS = Path(__file__).parent / "lab_extensions"
+"""what the page has besides JupyterLab's own"""
 PAGE = {"buildCheck": False, "buildAvailable": False}
 """for the page: it need not ask whether extensions have to be built, which takes a Node.js a second or two"""
 
@@ -47,6 +49,7 @@ def arguments(port: int, no_browser: bool) -> list[str]:
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
         f"--LabApp.app_settings_dir={SETTINGS}",
+        f"--LabApp.extra_labextensions_path={EXTENSIONS}",
         f"--ServerApp.tornado_settings={{'page_config_data': {PAGE}}}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

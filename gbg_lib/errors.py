@@ -32,6 +32,13 @@ class GbgError(Exception):
         self.what = what
         self.try_this = try_this
 
+    def _render_traceback_(self) -> list[str]:
+        """For a notebook: what one can act on, not where in the code it was.
+
+        https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
+        """
+        return str(self).splitlines()
+
 
 class ParameterError(GbgError):
     """A parameter is unknown, of the wrong type, or out of range."""

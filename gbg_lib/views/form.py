@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import shlex
+import time
 from collections.abc import MutableMapping
 from typing import Any, get_args
 
@@ -16,13 +17,15 @@ import yaml
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters, checked, kind, names_for, parse_assignments
 from gbg_lib.views.banner import WALKTHROUGH, mode
-from gbg_lib.views.late import ipywidgets
+from gbg_lib.views.late import ipython, ipywidgets
 from gbg_lib.views.shown import RED, WIDGET, commands
 from gbg_lib.views.tables import parameters_table
 
 WRONG = f"border-left:.3em solid {RED};padding-left:.4em"
 """a bar and a sign: the words keep the page's own colour, which can be read on it"""
-NAME_WIDTH, VALUE_WIDTH = "14em", "22em"
+SETTLED_SECONDS = 0.3
+"""without a further letter"""
+NAME_WIDTH, VALUE_WIDTH, MEANING_WIDTH = "13em", "17em", "20em"
 
 
 class Form:
@@ -35,6 +38,7 @@ class Form:
         self._namespace = namespace
         self._names = [name for name in names_for(runbook) if name in namespace]
         self._equivalent = ipywidgets.HTML()
+        self._changed = 0.0
 
     def values(self) -> dict[str, Any]:
         """As they are now. Raises ParameterError."""
@@ -43,16 +47,29 @@ class Form:
 
     def set(self, name: str, typed: object) -> None:
         """What a person typed; the parameter takes it when it fits."""
+        self._changed = time.monotonic()
         try:
-            value = parse_assignments([f"{name}={typed}"])[name]
-            self._namespace[name] = value
-            said = ""
+            self._namespace[name] = parse_assignments([f"{name}={typed}"])[name]
+            told = ""
         except GbgError as error:
-            said = error.what
-        self.told[name].value = (
-            f"<span role='alert' style='{WRONG}'>✗ {html.escape(said)}</span>" if said else ""
-        )
+            told = html.escape(f"✗ {self._refusal(name, typed, error.what)}")
+        self.told[name].value = f"<span role='alert' style='{WRONG}'>{told}</span>" if told else ""
         self._equivalent.value = self._equivalents_markup()
+
+    def _refusal(self, name: str, typed: object, why: str) -> str:
+        """What was not taken, what stays, and what would fit; a pattern is told by what it fits."""
+        field = Parameters.model_fields[name]
+        patterned = any(getattr(bound, "pattern", None) for bound in field.metadata)
+        if patterned and field.default:
+            why = f"write it like {field.default}"
+        elif field.metadata or field.annotation is not str:
+            why = f"it has to be {kind(field)}"
+        return f"{str(typed)!r} is not taken, {self._namespace[name]!r} stays: {why}"
+
+    def settle(self, *_: object) -> None:
+        """Before a cell runs: what is typed arrives letter by letter, beside the cells."""
+        while self._changed and time.monotonic() - self._changed < SETTLED_SECONDS:
+            time.sleep(SETTLED_SECONDS / 5)
 
     @property
     def command(self) -> str:
@@ -90,8 +107,13 @@ class Form:
         self.fields[name], self.told[name] = made, ipywidgets.HTML()
         made.observe(lambda change: self.set(name, change["new"]), names="value")
         meaning = ipywidgets.HTML(f"<span>{html.escape(field.description or '')}</span>")
+        meaning.layout = ipywidgets.Layout(flex=f"1 1 {MEANING_WIDTH}", width="auto")
+        self.told[name].layout = ipywidgets.Layout(margin=f"0 0 0 {NAME_WIDTH}")
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        return ipywidgets.Box([made, meaning, self.told[name]], layout=layout)
+        row = ipywidgets.VBox([ipywidgets.Box([made, meaning], layout=layout), self.told[name]])
+        for part, called in ((row, "gbg-row"), (meaning, "gbg-meaning"), (self.told[name], "gbg-told")):
+            part.add_class(called)
+        return row
 
     def _equivalents_markup(self) -> str:
         file = (
@@ -110,6 +132,8 @@ class Form:
         markup = self._table()._repr_html_() + self._equivalents_markup()
         bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": markup}
         if mode() == WALKTHROUGH:
+            if shell := ipython.get_ipython():
+                shell.events.register("pre_run_cell", self.settle)
             bundle[WIDGET] = self.widget()._repr_mimebundle_()[WIDGET]
         return bundle
 

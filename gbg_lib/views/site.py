@@ -11,12 +11,15 @@ from IPython import display as notebook
 
 from gbg_lib.fleet import Page, read_page
 from gbg_lib.progress import LEARNER
+from gbg_lib.views.cell import belongs
 from gbg_lib.views.shown import Shown
 
 if TYPE_CHECKING:
     from gbg_lib.steps import Step
 
 TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
+HIGH, LOW = 360, 220
+"""pixels of a frame; the low one leaves room for what else goes on"""
 MIXED = "A frame that stays empty: a browser shows no http page inside an https one. The link opens it."
 
 
@@ -42,13 +45,14 @@ class Frame:
         self._shown: str | None = None
         self._handle = notebook.DisplayHandle()
 
-    def show(self, who: str) -> None:
-        """`who` answered last: blue, green or nobody."""
+    def show(self, who: str = "") -> None:
+        """`who` answered last: blue, green or nobody; empty before anybody was asked."""
         if not self._url or who == self._shown:
             return
-        text = f"The site now, answered by {who}: {self._url}"
-        shown = Shown(f"<p>{html.escape(text)}</p>{_frame(self._url)}", text)
-        self._handle.display(shown) if self._shown is None else self._handle.update(shown)
+        text = f"The site now{f', answered by {who}' if who else ''}: {self._url}"
+        shown = Shown(f"<p>{html.escape(text)}</p>{_frame(self._url, LOW)}", text)
+        put = self._handle.display if self._shown is None else self._handle.update
+        put(shown, **belongs("site"))
         self._shown = who
 
 
@@ -60,10 +64,10 @@ def _told(page: Page) -> str:
     return f"answers {page.status}{f': {title}' if title else ''}{facts}"
 
 
-def _frame(url: str) -> str:
+def _frame(url: str, high: int = HIGH) -> str:
     """Without rights: the page may run nothing in the notebook's name."""
     address = html.escape(url, quote=True)
     return (
         f"<iframe src='{address}' title='The site as visitors see it' sandbox='' loading='lazy' "
-        "width='100%' height='360' style='border:1px solid #8c959f;background:#ffffff'></iframe>"
+        f"width='100%' height='{high}' style='border:1px solid #8c959f;background:#ffffff'></iframe>"
     )

@@ -18,7 +18,7 @@ import websocket
 
 SECONDS = 60
 CONTROL, SHIFT = 2, 8
-KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "Backspace": (8, "")}
+KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "Backspace": (8, ""), " ": (32, " ")}
 """a key's code for Windows, which Chromium goes by everywhere, and what it types"""
 MIDDLE = """
 (found => {
@@ -48,6 +48,7 @@ class Chromium:
             page = next(one for one in json.load(answer) if one["type"] == "page")
         self._socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=SECONDS)
         self._numbers = itertools.count(1)
+        self._loads = 0
         self.errors: list[str] = []
         """what the console showed as an error, and exceptions that nobody caught"""
         for domain in ("Page", "Runtime", "Log"):
@@ -79,7 +80,9 @@ class Chromium:
 
     def _note(self, message: dict[str, Any]) -> None:
         params = message.get("params", {})
-        if message.get("method") == "Runtime.exceptionThrown":
+        if message.get("method") == "Page.loadEventFired":
+            self._loads += 1
+        elif message.get("method") == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(params["exceptionDetails"]))
         elif message.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
@@ -105,7 +108,11 @@ class Chromium:
         self.send("Page.navigate", url=url)
 
     def reload(self) -> None:
+        """Until the new page is there, of which the old one knows nothing."""
+        before = self._loads
         self.send("Page.reload")
+        while self._loads == before:
+            self._note(json.loads(self._socket.recv()))
 
     def value(self, script: str) -> Any:
         """What a JavaScript expression gives; a promise is waited for."""
@@ -155,6 +162,17 @@ class Chromium:
         for letter in text:
             self.send("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
             self.send("Input.dispatchKeyEvent", type="keyUp", key=letter)
+
+    def accessible(self, within: str) -> list[tuple[str, str, str]]:
+        """Role, name and description of what a screen reader is told of an element and all in it.
+
+        https://chromedevtools.github.io/devtools-protocol/tot/Accessibility/#method-queryAXTree
+        """
+        found = self.send("Runtime.evaluate", expression=within)["result"]["objectId"]
+        nodes = self.send("Accessibility.queryAXTree", objectId=found)["nodes"]
+        parts = ("role", "name", "description")
+        told = [[one.get(part, {}).get("value", "") for part in parts] for one in nodes if not one["ignored"]]
+        return [(role, name, description) for role, name, description in told]
 
     def keep(self, path: Path) -> None:
         """A screenshot of what fits on the screen."""

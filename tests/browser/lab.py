@@ -197,11 +197,21 @@ class Runbook:
         return f"/[0-9]/.test({self.cell(number)}.querySelector('.jp-InputPrompt').textContent)"
 
     def interrupt(self, number: int) -> str:
-        """By the menu, while the cell runs; what it shows then, its KeyboardInterrupt as well."""
+        """By the menu, while the cell runs; what it shows then."""
         self.menu("Kernel", "Interrupt Kernel")
         self._browser.until(f"{self.cell(number)}.querySelector('{WRONG}')", CELL_SECONDS)
         self._browser.until(self._has_run(number), CELL_SECONDS)
         return self.shown(number)
+
+    def load_again(self, number: int) -> None:
+        """The page, while the cell runs: from its first heading to its last cell, and it still runs."""
+        self._browser.reload()
+        for there in (
+            f"{FRONT}?.querySelector('h1') && {CELLS}.length === {self._length}",
+            f"{self.cell(number)}.querySelector('.jp-InputPrompt').textContent.includes('*')",
+        ):
+            self._browser.until(there, OPEN_SECONDS)
+        self.stand(number + 1)
 
     def run_again(self, number: int) -> None:
         """Begin a cell that ran before."""

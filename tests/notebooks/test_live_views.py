@@ -70,7 +70,10 @@ def test_an_interrupt_leaves_the_last_state_as_an_output_and_no_thread(
     picture, words = shown
     assert "image/svg+xml" in picture and INTERRUPTED in picture["text/plain"]
     assert INTERRUPTED in words["text/plain"] and INTERRUPTED in words["text/html"]
-    assert any(message["content"].get("ename") == "KeyboardInterrupt" for message in messages)
+    [error] = [message["content"] for message in messages if message["msg_type"] == "error"]
+    said = "\n".join(error["traceback"])
+    assert said.startswith(INTERRUPTED.capitalize()) and "CloudFormation goes on" in said
+    assert "Traceback" not in said and "following.py" not in said
     client.execute("print(threading.active_count() - threads)")
     told = [message["content"]["text"] for message in heard(client, idle) if message["msg_type"] == "stream"]
     assert told == ["0\n"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -145,9 +146,21 @@ class TestForm:
         made.fields["instance_count"].value = "<many>"
         assert namespace["instance_count"] == 2
         assert "role='alert'" in made.told["instance_count"].value
-        assert "&lt;many&gt;" in made.told["instance_count"].value
+        assert "&lt;many&gt;&#x27; is not taken, 2 stays" in made.told["instance_count"].value
+        made.fields["deployment"].value = "My Shop"
+        assert "write it like gbg" in made.told["deployment"].value
         made.fields["instance_count"].value = "3"
         assert namespace["instance_count"] == 3 and "&lt;" not in made.told["instance_count"].value
+
+    def test_a_cell_that_runs_waits_for_the_letters_that_still_come(self) -> None:
+        made = form("01", self.namespace())
+        made.widget()
+        made.settle()
+        made.fields["deployment"].value = "sho"
+        later = threading.Timer(0.1, lambda: made.set("deployment", "shop"))
+        later.start()
+        made.settle()
+        assert made.values()["deployment"] == "shop"
 
     def test_the_text_says_what_the_form_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bundle = form("01", self.namespace() | {"instance_count": 4})._repr_mimebundle_()

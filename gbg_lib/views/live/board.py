@@ -16,6 +16,8 @@ from gbg_lib.views.table import duration
 
 Mark = Literal["done", "going on", "waiting", "failed", "undone"]
 SIGNS: dict[Mark, str] = {"done": "✓", "going on": "▶", "waiting": "○", "failed": "✗", "undone": "↩"}
+BELOW, BESIDE = "", " style='display:inline-block;margin-right:1.6em'"
+"""where an item stands, from the one before it"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Section:
     rows: tuple[Row, ...] = ()
     lines: tuple[str, ...] = ()
     """the last lines that something printed"""
+    in_a_row: bool = False
+    """many short rows, one beside the other where there is room"""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,13 @@ class Board:
     @property
     def markup(self) -> str:
         """Without styles that a page could take away: a mark is a sign and a word, not only a colour."""
-        parts = [f"<p><strong>{html.escape(self.title)}</strong></p>"]
+        parts = ["<div role='region' aria-label='In words'>", _heading(self.title)]
         for section in self.sections:
-            parts.append(f"<p><strong>{html.escape(section.title)}</strong></p>")
-            parts.append(_markup(section.rows))
+            parts.append(_heading(section.title))
+            parts.append(_markup(section.rows, BESIDE if section.in_a_row else BELOW))
             if section.lines:
                 parts.append(f"<pre>{html.escape(chr(10).join(section.lines))}</pre>")
-        return "\n".join(part for part in parts if part)
+        return "\n".join(part for part in [*parts, "</div>"] if part)
 
 
 def so_far(seconds: float, usual: Usual | None, *, over: bool, source: bool = True) -> str:
@@ -88,8 +92,12 @@ def _text(rows: Sequence[Row], depth: int) -> list[str]:
     return lines
 
 
-def _markup(rows: Sequence[Row]) -> str:
+def _heading(said: str) -> str:
+    return f"<p style='margin:.5em 0 .2em'><strong>{html.escape(said)}</strong></p>"
+
+
+def _markup(rows: Sequence[Row], item: str = BELOW) -> str:
     if not rows:
         return ""
-    items = "\n".join(f"<li>{html.escape(words(row))}{_markup(row.rows)}</li>" for row in rows)
+    items = "\n".join(f"<li{item}>{html.escape(words(row))}{_markup(row.rows)}</li>" for row in rows)
     return f"<ul style='list-style:none;padding-left:1.2em;margin:.2em 0'>\n{items}\n</ul>"

@@ -17,6 +17,13 @@ INTERRUPTED = "watching was interrupted here; what was begun goes on"
 STOPPED = "it ended with an error, see below"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Whoever followed has stopped. A notebook shows its sentence, not where in the code it was."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 class Draw(Protocol):
     def __call__(self, *, over: bool = ..., note: str = ...) -> None: ...
 
@@ -28,8 +35,12 @@ def following(
     aws: Aws | None,
     look: Callable[[], None] = lambda: None,
     finish: Callable[[], None] = lambda: None,
+    goes_on: str = "",
 ) -> None:
-    """`look` and a drawing in each pause of whoever makes the news; raises what that raises."""
+    """`look` and a drawing in each pause of whoever makes the news; raises what that raises.
+
+    An interrupt is raised as Interrupted, with what `goes_on` and how to follow it.
+    """
 
     def pause() -> None:
         look()
@@ -44,7 +55,7 @@ def following(
     except KeyboardInterrupt:
         draw(note=INTERRUPTED)
         _close(pieces)
-        raise
+        raise Interrupted(f"{INTERRUPTED.capitalize()}. {goes_on}".strip()) from None
     except BaseException:
         finish()
         draw(over=True, note=STOPPED)

@@ -25,6 +25,8 @@ from gbg_lib.watch.traffic import Visit, counts
 if TYPE_CHECKING:
     from gbg_lib.steps import ReleaseRun
 
+GOES_ON = """The release goes on in AWS, without the gates that this notebook keeps.
+To follow it on: run this cell again. To stop it: aws codepipeline stop-pipeline-execution."""
 BAD: tuple[Mark, ...] = ("failed", "undone")
 
 
@@ -85,14 +87,16 @@ def board(state: ReleaseState) -> Board:
             f"Bake, step by step: {done(state.bake)}",
             tuple(map(_piece, state.bake)),
             _printed(state, BAKE, state.bake_lines),
+            in_a_row=True,
         ),
         Section(
             f"Build, phase by phase: {done(state.build)}",
             tuple(map(_piece, state.build)),
             _printed(state, BUILD, state.build_lines),
+            in_a_row=True,
         ),
         Section("Machines and their lifecycle events", tuple(_machine(state, one) for one in state.machines)),
-        Section(f"Who answered visitors: {visited(state.visits)}", _traffic(state.visits)),
+        Section(f"Who answered visitors: {visited(state.visits)}", _traffic(state.visits), in_a_row=True),
         Section("Not seen", tuple(Row("waiting", what, why) for what, why in sorted(state.missed.items()))),
     ]
     return Board(state.title, tuple(section for section in found if section.rows or section.lines))
@@ -143,11 +147,11 @@ class ReleaseView:
     """Holds what is known; draws it. Without a step only the stages are known."""
 
     def __init__(self, step: ReleaseRun | None, clock: Callable[[], float] = monotonic) -> None:
-        self.screen = Screen()
         self.actions: tuple[Action, ...] = ()
         self.inside = Inside(step.aws, step.base) if step else None
         self._step = step
         self._frame = Frame(step.base.get("SiteUrl", "") if step else "")
+        self.screen = Screen(between=self._frame.show)
         self._usual: Mapping[str, Usual] = {}
 
     def hear(self, actions: Sequence[Action]) -> None:
@@ -206,4 +210,5 @@ class ReleaseView:
 def show_release(states: Iterable[Sequence[Action]], step: ReleaseRun | None = None) -> None:
     """The release from inside, as long as `states` tells of it. Ends with what `states` ends with."""
     view = ReleaseView(step)
-    following(states, view.hear, view.draw, step.aws if step else None, view.look, view.finish)
+    aws = step.aws if step else None
+    following(states, view.hear, view.draw, aws, view.look, view.finish, GOES_ON)

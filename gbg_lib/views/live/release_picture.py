@@ -24,7 +24,7 @@ MOST_MACHINES = 24
 
 
 def drawing(state: ReleaseState) -> Picture:
-    parts: list[str] = [svg.text(LEFT, 22, state.title, size=13, bold=True)]
+    parts: list[str] = [svg.headline(22, state.title)]
     y = 34.0
     for draw in (_stages, _pieces, _machines, _traffic):
         more, high = draw(state, y)

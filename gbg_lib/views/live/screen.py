@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gbg_lib.views.cell import belongs
 from gbg_lib.views.late import notebook
 from gbg_lib.views.live.board import Board
 
@@ -43,11 +44,12 @@ class Words:
 
 
 class Screen:
-    """Two displays that come up with the first state."""
+    """Picture and words, that come up with the first state; `between` shows something of its own there."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: Callable[[], None] = lambda: None) -> None:
         self.shown: Board | None = None
         self.draws = 0
+        self._between = between
         self._handles: tuple[Any, Any] | None = None
 
     def show(self, board: Board, draw: Callable[[], Picture] | None = None) -> None:
@@ -64,8 +66,9 @@ class Screen:
     def _put(self, picture: Picture, words: Words) -> None:
         if self._handles is None:
             self._handles = notebook.DisplayHandle(), notebook.DisplayHandle()
-            self._handles[0].display(picture)
-            self._handles[1].display(words)
+            self._handles[0].display(picture, **belongs("picture"))
+            self._between()
+            self._handles[1].display(words, **belongs("words"))
         else:
-            self._handles[0].update(picture)
-            self._handles[1].update(words)
+            self._handles[0].update(picture, **belongs("picture"))
+            self._handles[1].update(words, **belongs("words"))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STACK = "AWS::CloudFormation::Stack"
 ORDER: tuple[Mark, ...] = ("failed", "undone", "going on", "waiting", "done")
 """the mark of a group is the first of these that one of its members has"""
+GOES_ON = """CloudFormation goes on with the stack.
+Run this notebook again from its plan on: the plan says how far it is."""
 CELL, LINE, LABEL, COUNT = 17.0, 25.0, 262.0, 196.0
 
 
@@ -103,7 +105,7 @@ def drawing(state: StackState) -> Picture:
     """A line a service, a square a resource."""
     share = state.seconds / state.usual.seconds if state.usual else 0.0
     parts = [
-        svg.text(16, 24, state.title, size=13, bold=True),
+        svg.headline(24, state.title),
         svg.progress(16, 34, svg.WIDTH - 32, share, over=state.over),
     ]
     y = 52.0
@@ -163,6 +165,6 @@ def show_stack(events: Iterable[StackEvent], step: Step | None = None, plan: Sta
     what = f"{plan.action} {plan.stack.rpartition('-')[2]}" if plan else ""
     usual = shipped(step.parameters.cloud, what) if step else None
     view = StackView(plan, usual, monotonic)
-    following(events, view.hear, view.draw, step.aws if step else None)
+    following(events, view.hear, view.draw, step.aws if step else None, goes_on=GOES_ON)
     if not view.latest:
         view.screen.show(Board("Nothing to do: the stack is as planned.", ()))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 News = TypeVar("News")
 WIDE, LINE, COLUMNS = 208.0, 24.0, 4
 MARKS: dict[str, Mark] = {"done": "done", "skipped": "done", "going on": "going on"}
+GOES_ON = """AWS ends the step that it is at; the next ones are not begun.
+To go on: run this notebook again from its plan on; it looks at what is there and takes what is left."""
 NOTHING = "Nothing was removed."
 
 
@@ -68,7 +70,7 @@ class StepsView:
 
 def drawing(shown: Board) -> Picture:
     """A square a step, in its order."""
-    parts = [svg.text(16, 24, shown.title, size=13, bold=True)]
+    parts = [svg.headline(24, shown.title)]
     rows = [row for section in shown.sections for row in section.rows]
     for number, row in enumerate(rows):
         x, y = 16 + number % COLUMNS * (WIDE + 5), 40 + number // COLUMNS * LINE
@@ -87,7 +89,7 @@ def show_progress(events: Iterable[Progress], step: Step | None = None) -> None:
         view.rows[event.step] = Row(MARKS.get(event.status, "failed"), event.step, event.status, event.told)
         view.draw()
 
-    following(events, hear, view.draw, step.aws if step else None, view.look)
+    following(events, hear, view.draw, step.aws if step else None, view.look, goes_on=GOES_ON)
 
 
 def show_teardown(news: Iterable[Told], step: Step | None = None) -> None:
@@ -100,7 +102,7 @@ def show_teardown(news: Iterable[Told], step: Step | None = None) -> None:
         view.rows[key] = Row(gone(told.status), f"{told.part}: {told.thing}", told.status)
         view.draw()
 
-    following(news, hear, view.draw, step.aws if step else None)
+    following(news, hear, view.draw, step.aws if step else None, goes_on=GOES_ON)
     if not view.rows:
         view.screen.show(Board(NOTHING, ()))
 

@@ -14,6 +14,8 @@ from gbg_lib.views.shown import BLUE, ORANGE, RED
 
 INK, FAINT, PAPER = "#1f2328", "#57606a", "#ffffff"
 WIDTH = 880
+HEADLINE, BOLD_LETTER = 13, 0.58
+"""a headline's size, and how wide one of its letters is on average, of that size"""
 FILLS: dict[Mark, tuple[str, str]] = {
     "done": (BLUE, "#ffffff"),
     "going on": ("#ffe2a0", INK),
@@ -62,6 +64,12 @@ def text(
     weight = " font-weight='600'" if bold else ""
     words = html.escape(said)
     return f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' fill='{ink}'{anchor}{weight}>{words}</text>"
+
+
+def headline(y: float, said: str) -> str:
+    """In one line, smaller where that is long."""
+    size = min(HEADLINE, (WIDTH - 32) / (BOLD_LETTER * max(len(said), 1)))
+    return text(16, y, said, size=round(size, 1), bold=True)
 
 
 def cell(x: float, y: float, size: float, mark: Mark, name: str) -> str:
