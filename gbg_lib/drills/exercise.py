@@ -188,14 +188,18 @@ class Exercise(ReleaseRun):
     def mend(self) -> str:
         """Take the fault away and release again, for a learner who does not by hand; the execution.
 
-        Raises Locked while somebody else releases.
+        One that goes on already is not begun again: who was interrupted follows it on. Raises Locked while
+        somebody else releases.
         """
-        fault = faults.CATALOGUE[self.session.drill]
+        session = self.session
+        if session.repair and not self.pipeline.execution(session.repair).over:
+            return session.repair
         self.hold("the release that ends a drill")
         with self._let_go_unless_begun():
             self._wait_for_rollback()
             faults.remove(self, faults.CATALOGUE)
-            return faults.begin(self, fault)
+            repair = faults.begin(self, faults.CATALOGUE[session.drill])
+            return sessions.save(self, session.with_(repair=repair)).repair
 
     def check_restored(self) -> list[Check]:
         """Whether the site is well again, and what to look at where it isn't.

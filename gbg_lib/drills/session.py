@@ -22,6 +22,8 @@ class Session:
     hints: int = 0
     failed: str = ""
     noticed: str = ""
+    repair: str = ""
+    """the execution that `mend` began"""
     restored: str = ""
 
     def with_(self, **changes: object) -> Session:

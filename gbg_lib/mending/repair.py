@@ -43,7 +43,7 @@ from gbg_lib.mending.drift import (
 )
 from gbg_lib.mending.orphans import Orphan, Scene, find_orphans, sweep
 from gbg_lib.pipeline import Pipeline
-from gbg_lib.stacks import STABLE, ResourceImport, StackEvent, StackPlan
+from gbg_lib.stacks import GOING_ON, STABLE, ResourceImport, StackEvent, StackPlan
 from gbg_lib.steps import TAKEN_OVER, Step
 
 Stage = Literal["continue the rollback", "let go", "import", "catch up"]
@@ -139,7 +139,13 @@ class Repair(Step):
         again = "run this again: it goes on where it stopped"
         return self.passed(
             [
-                Check("stack", status in STABLE, status, "read the stack's events"),
+                Check(
+                    "stack",
+                    status in STABLE,
+                    status,
+                    "the stack's events",
+                    pending=status.endswith(GOING_ON),
+                ),
                 Check(
                     "fleet",
                     believed.group == serving.group,

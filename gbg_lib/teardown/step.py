@@ -12,6 +12,7 @@ from gbg_lib.gates.serving import healthy_targets
 from gbg_lib.images.usage import read_usage
 from gbg_lib.parameters import Parameters
 from gbg_lib.prices import Prices, read_prices
+from gbg_lib.stacks import GOING_ON
 from gbg_lib.steps import Step
 from gbg_lib.teardown.inventory import Inventory, keeps_records, read_inventory
 from gbg_lib.teardown.kinds import TAG
@@ -120,11 +121,12 @@ class Teardown(Step):
         kept = ", ".join(f"bucket {thing.name}" for thing in now.things if thing not in left)
         going_on = ", ".join(one.thing for one in now.activities)
         stacks = ", ".join(f"{stack.name} {stack.status}" for stack in now.stacks)
+        going = all(stack.status.endswith(GOING_ON) for stack in now.stacks)
         none = f"none but {kept}, which stays" if kept else "none"
         again = "run this again: it goes on from what is there"
         return [
-            Check("stacks", not now.stacks, stacks or "none", again),
-            Check("what goes on", not now.activities, going_on or "nothing", again),
+            Check("stacks", not now.stacks, stacks or "none", again, pending=going),
+            Check("what goes on", not now.activities, going_on or "nothing", "its end", pending=True),
             Check("tagged things", not left, names or none, again),
             Check(
                 "EC2's own list of tags", not (tagged := self._tagged()), ", ".join(tagged) or "none", again

@@ -11,9 +11,9 @@ from typing import Any
 from gbg_lib.views.late import ipython
 
 
-def belongs(part: str) -> dict[str, Any]:
+def belongs(part: str, shell: Any = None) -> dict[str, Any]:
     """Arguments of `display`. `part` is unique in its cell: picture, site, words."""
-    shell: Any = ipython.get_ipython()
+    shell = shell or ipython.get_ipython()
     asked: dict[str, Any] = getattr(shell, "get_parent", dict)()
     cell = asked.get("metadata", {}).get("cellId")
     told = {"cell": cell, "count": shell.execution_count} if cell else {}

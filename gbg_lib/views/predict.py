@@ -70,6 +70,15 @@ QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
         },
         "A plain page",
     ),
+    ("02", "push"): (
+        "The first commit is pushed, and there is no pipeline yet. What does the push set off?",
+        {
+            "A release": "Runbook 03 makes what would release it.",
+            "Nothing": "A repository only keeps commits; what listens to it comes with runbook 03.",
+            "An error": "A push needs a repository, and nothing behind it.",
+        },
+        "Nothing",
+    ),
     ("03", "first"): (
         "Nobody pushes anything after the pipeline is made. What will it do?",
         {
@@ -105,5 +114,14 @@ QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
             "Half of them": "Nothing about a machine is changed.",
         },
         "None",
+    ),
+    ("09", "left"): (
+        "The whole deployment is removed. What is left of its releases?",
+        {
+            "Nothing": "Their records are kept, unless `remove_records` says otherwise.",
+            "Their golden AMIs": "An image costs money as long as it stays: it goes, with its snapshot.",
+            "Their records": "What happened is still worth reading when all else is gone (runbook 06).",
+        },
+        "Their records",
     ),
 }

@@ -73,7 +73,9 @@ def _load_balancer(situation: Situation) -> Check:
     if elsewhere:
         found += f"; so do machines of {', '.join(elsewhere)}"
     serves = fleet is not None and fleet.serving > 0
-    return Check("load balancer", serves and attached and not elsewhere, found, MEND)
+    coming = attached and not serves and not elsewhere and fleet is not None and fleet.desired > 0
+    look = "the machines' target health, until they serve" if coming else MEND
+    return Check("load balancer", serves and attached and not elsewhere, found, look, pending=coming)
 
 
 def _launch_template(situation: Situation) -> Check:

@@ -25,6 +25,7 @@ START_SECONDS, STOP_SECONDS = 120, 60
 CELL_SECONDS = 300
 
 OPEN_SECONDS = 120
+MOST_TABS = 60
 
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 FRONT = f"document.querySelector('{PANEL} .jp-Notebook')"
@@ -114,13 +115,12 @@ class Runbook:
         self._length = 0
 
     def wait_open(self, number: str) -> None:
-        """Until it is there from its first heading to its last cell, and its kernel is ready."""
+        """Until it is there from its first heading to its last cell; a kernel need not be there yet."""
         (path,) = self._folder.glob(f"{number}_*.ipynb")
         self._length = len(json.loads(path.read_text())["cells"])
         for there in (
             f"{FRONT}?.querySelector('h1')?.textContent.startsWith('{number}')",
             f"{CELLS}.length === {self._length}",
-            f"document.querySelector('{PANEL} [data-status=idle]')",
         ):
             self._browser.until(there, OPEN_SECONDS)
 
@@ -263,9 +263,25 @@ class Runbook:
 
     def choose(self, button: str) -> None:
         """Press a button that a cell shows."""
-        found = _named(f"{FRONT}.querySelectorAll('.jp-OutputArea button')", button)
-        self._browser.until(found)
-        self._browser.click(found)
+        self._browser.until(self.button(button))
+        self._browser.click(self.button(button))
+
+    def told(self, number: int) -> list[tuple[str, str, str]]:
+        """Role, name and description of what a screen reader is told of a cell's outputs."""
+        return self._browser.accessible(f"{self.cell(number)}.querySelector('.jp-Cell-outputWrapper')")
+
+    def tab_to(self, element: str, *, back: bool = False) -> None:
+        """With the Tab key alone; what has the focus is outlined."""
+        for _ in range(MOST_TABS):
+            self._browser.press("Tab", SHIFT if back else 0)
+            if self._browser.value(f"document.activeElement === {element}"):
+                assert self._browser.value(f"getComputedStyle({element}).outlineStyle") == "solid"
+                return
+        raise AssertionError(f"{element} can't be reached with the Tab key")
+
+    def button(self, name: str) -> str:
+        """A script that gives a button that a cell shows."""
+        return _named(f"{FRONT}.querySelectorAll('.jp-OutputArea button')", name)
 
     def pictures(self, section: str) -> int:
         """How many pictures a section shows."""

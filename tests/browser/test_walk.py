@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gbg_lib.parameters import Parameters, names_for
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import QUIET
 from tests.browser.lab import FRONT, Lab, Runbook
@@ -26,6 +27,11 @@ RIGHT = "✓ Right"
 MADE = r"CREATE_COMPLETE: (\d+) of \1 resources done"
 RELEASED = r"(\d+) of \1 stages and gates done"
 MINUTES = 300
+FIELDS = ("textbox", "combobox", "checkbox")
+IN_SIGHT = """
+(({top, bottom}) => top >= 0 && bottom <= innerHeight)(
+  %s.querySelector(".jp-RenderedSVG").getBoundingClientRect())
+"""
 CLIPPED = f"""
 [...{FRONT}.querySelectorAll('.jp-OutputArea img')].some(one =>
   one.getBoundingClientRect().right > one.closest('.jp-OutputArea').getBoundingClientRect().right + 1)
@@ -166,6 +172,10 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     runbook.fill("termination_wait_minutes", "soon")
     page.until(f"{runbook.cell(form)}.querySelector('[role=alert]:not(:empty)')")
     see(page, "01-form-refuses")
+    described = {name: words for role, name, words in runbook.told(form) if role in FIELDS}
+    for name in names_for("01"):
+        assert (Parameters.model_fields[name].description or "") in described[name], name
+    assert "'soon' is not taken, 5 stays" in described["termination_wait_minutes"]
     type_in(page, runbook, form, "termination_wait_minutes", "2")
     see(page, "01-form")
     runbook.stand(form + 1)
@@ -175,8 +185,12 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     predict(page, runbook, "A plain page", "Apply")
     cell = watch(page, runbook, "Apply")
     page.until(f"{runbook.cell(cell)}.innerText.includes('IN_PROGRESS')")
-    see(page, "01-live", runbook.cell(cell))
+    assert page.value(IN_SIGHT % runbook.cell(cell))
+    see(page, "01-live")
     assert re.search(MADE, runbook.wait_run(cell))
+    pictures = [name for role, name, _ in runbook.told(cell) if role == "image"]
+    assert len(pictures) == 1 and re.search(MADE, pictures[0])
+    assert ("region", "In words", "") in runbook.told(cell)
     see(page, "01-made", runbook.cell(cell))
     shown = runbook.run("Check")
     assert RIGHT in shown
@@ -198,11 +212,19 @@ def test_02_seeds_the_repository_with_the_mouse_alone(page: Chromium, runbook: R
     assert "git push" in happened(page, runbook, "02")
 
 
-def test_03_makes_the_pipeline_and_asks_for_a_prediction(page: Chromium, runbook: Runbook) -> None:
+def test_03_makes_the_pipeline_with_the_keyboard_alone(page: Chromium, runbook: Runbook) -> None:
     begin(page, runbook, "03 · Pipeline")
+    form = runbook.through("views.form")
+    runbook.tab_to(runbook.field("explain"), back=True)
+    told = f"{runbook.cell(form)}.innerText.includes('-p explain=true')"
+    for ticked in (told, f"!{told}"):
+        page.press(" ")
+        page.until(ticked)
+    runbook.stand(form + 1)
     assert BANNER in runbook.run("Parameters")
     assert "create, because it does not exist yet" in runbook.run("Plan")
-    runbook.choose("Wait for the next push")
+    runbook.tab_to(runbook.button("Wait for the next push"), back=True)
+    page.press(" ")
     page.until_seen("Not quite: Wait for the next push")
     see(page, "03-predicted-wrong")
     predict(page, runbook, "Release the commit of runbook 02", "Apply")
@@ -220,7 +242,8 @@ def test_04_follows_a_release(page: Chromium, runbook: Runbook, console: Chromiu
     predict(page, runbook, "The old version, as if nothing happened", "Follow")
     cell = watch(page, runbook, "Follow")
     page.until(f"{runbook.cell(cell)}.innerText.includes('stages and gates done')")
-    see(page, "04-live", runbook.cell(cell))
+    assert page.value(IN_SIGHT % runbook.cell(cell))
+    see(page, "04-live")
     shown = runbook.interrupt(cell)
     assert "Watching was interrupted here; what was begun goes on." in shown
     assert "To follow it on: run this cell again." in shown
@@ -233,7 +256,10 @@ def test_04_follows_a_release(page: Chromium, runbook: Runbook, console: Chromiu
     turn_to(console, "Overview", "Add the sample application")
     turn_to(console, "Bakes", "gbg-bake")
     page.until(f"{runbook.cell(cell)}.innerText.includes('✓ ApplicationStart')", MINUTES)
-    see(page, "04-live-deploy", runbook.cell(cell))
+    for deficiency in ("none", "deuteranopia", "protanopia", "tritanopia", "achromatopsia"):
+        page.send("Emulation.setEmulatedVisionDeficiency", type=deficiency)
+        see(page, f"04-live-deploy-{deficiency}", runbook.cell(cell))
+    page.send("Emulation.setEmulatedVisionDeficiency", type="none")
     turn_to(console, "Deployments", "AllowTraffic")
     assert re.search(RELEASED, runbook.wait_run(cell))
     see(page, "04-followed", runbook.cell(cell))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
-from gbg_cli.lab import SETTINGS, arguments
+from gbg_cli.lab import EXTENSIONS, SETTINGS, arguments
 
 SCHEMAS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
 
@@ -18,6 +19,16 @@ def test_every_setting_is_one_that_jupyterlab_has() -> None:
         extension, _, name = plugin.partition(":")
         schema = json.loads((SCHEMAS / extension / f"{name}.json").read_text())
         assert set(settings) <= set(schema["properties"]), plugin
+
+
+def test_what_the_page_loads_besides_is_there() -> None:
+    assert f"--LabApp.extra_labextensions_path={EXTENSIONS}" in arguments(8888, no_browser=True)
+    [package] = EXTENSIONS.glob("*/package.json")
+    told = json.loads(package.read_text())
+    assert told["name"] == package.parent.name
+    entry = package.parent / told["jupyterlab"]["_build"]["load"]
+    named = re.findall(r'"\./(\w+\.js)"', entry.read_text())
+    assert {entry.name, *named} == {one.name for one in entry.parent.iterdir()}
 
 
 def test_nothing_is_asked_of_other_machines_and_of_the_learner() -> None:

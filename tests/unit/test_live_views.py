@@ -19,6 +19,7 @@ from gbg_lib.pipeline import Action
 from gbg_lib.progress import LEARNER
 from gbg_lib.stacks import StackEvent
 from gbg_lib.typical import Usual, of_stages, shipped
+from gbg_lib.views.cell import belongs
 from gbg_lib.views.live.board import Board, Row, Section
 from gbg_lib.views.live.following import INTERRUPTED, STOPPED, following
 from gbg_lib.views.live.marks import mark
@@ -152,6 +153,13 @@ class TestRelease:
         assert "BuildGoldenAMI Failed" in failed.title
         assert "| Installing : kernel-6.1" in release_board(failed).text
         assert "| Installing" not in release_board(STATE).text, "it went well: the record keeps it"
+
+    def test_steps_for_another_end_are_not_missed_in_a_bake_that_went_well(self) -> None:
+        bake = (Piece("createImage", "Success", 2.0), Piece("failBake", "Pending"))
+        well = ReleaseState(actions=(action("BuildGoldenAMI", 0, 9),), bake=bake)
+        assert "1 of 1 done, 1 not needed" in release_board(well).text
+        failed = ReleaseState(actions=(action("BuildGoldenAMI", 0, 9, "Failed"),), bake=bake)
+        assert "1 of 2 done" in release_board(failed).text
 
     def test_usual_beside_elapsed_time_says_whose_it_is(self) -> None:
         assert "usually 32 min 40 s (as shipped, not measured)" in STATE.title
@@ -443,3 +451,23 @@ def test_the_view_of_a_release_without_a_step_shows_its_stages() -> None:
     following(iter([actions]), view.hear, view.draw, None, view.look, view.finish)
     assert view.screen.shown is not None and "✓ Source · Succeeded · 1.2 s" in view.screen.shown.text
     assert timedelta(seconds=90) == STATE.actions[-1].updated - BEGIN
+
+
+class FakeShell:
+    execution_count = 7
+
+    def __init__(self, **metadata: str) -> None:
+        self.metadata = metadata
+
+    def get_parent(self) -> dict[str, Any]:
+        return {"metadata": self.metadata}
+
+
+class TestBelonging:
+    def test_a_page_is_told_the_cell_and_a_file_only_the_part(self) -> None:
+        told = belongs("words", FakeShell(cellId="04-15"))
+        assert told == {"metadata": {"gbg_view": "words"}, "transient": {"cell": "04-15", "count": 7}}
+
+    @pytest.mark.parametrize("shell", [None, object(), FakeShell()])
+    def test_where_no_page_runs_cells_there_is_nothing_to_tell(self, shell: Any) -> None:
+        assert belongs("words", shell)["transient"] == {}

@@ -8,6 +8,7 @@ import pytest
 
 from gbg_lib.errors import CheckFailed, GateRefused, MisuseError, NotThere, ReleaseFailed
 from gbg_lib.parameters import Parameters
+from gbg_lib.way_back.consistency import releasable
 from gbg_lib.way_back.rollback import Progress
 from gbg_lib.way_back.run import RollbackRun
 from gbg_lib.way_back.ways import Way, WaysBack
@@ -381,12 +382,16 @@ class TestConsistency:
         cloud.alarms["scale"] = ("OK", {"AutoScalingGroupName": green("d-GONE")})
         assert self.failing(cloud).endswith(f"about a group that is gone: scale ({green('d-GONE')})")
 
+    def test_machines_that_do_not_serve_yet_may_still_come_right(self, cloud: FakeServing) -> None:
+        cloud.health = dict.fromkeys(cloud.health, "initial")
+        told = {check.name: check for check in releasable(run(cloud).situation())}
+        assert told["load balancer"].result == "not yet"
+        assert "target health" in told["load balancer"].try_this
+
     def test_two_fleets_that_serve(self, cloud: FakeServing) -> None:
         cloud.groups[green("d-OLD")] = Group("2", {"i-7": "2"}, status="")
         cloud.health["i-7"] = "healthy"
         situation = run(cloud).situation()
-        from gbg_lib.way_back.consistency import releasable
-
         told = {check.name: check for check in releasable(situation)}
         assert not told["load balancer"].passed
         assert told["load balancer"].found.endswith(f"so do machines of {green('d-OLD')}")

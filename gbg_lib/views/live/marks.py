@@ -9,9 +9,10 @@ from gbg_lib.views.table import duration
 from gbg_lib.watch.pieces import Piece
 from gbg_lib.watch.traffic import Visit
 
+PENDING = "Pending"
 MARKS: Mapping[str, Mark] = {
     "": "waiting",
-    "Pending": "waiting",
+    PENDING: "waiting",
     "InProgress": "going on",
     "IN_PROGRESS": "going on",
     "Waiting": "going on",
@@ -32,9 +33,16 @@ def mark(status: str) -> Mark:
     return MARKS.get(status, "failed")
 
 
-def done(pieces: Sequence[Piece]) -> str:
-    """`3 of 18 done`."""
-    return f"{sum(mark(one.status) == 'done' for one in pieces)} of {len(pieces)} done"
+def needed(pieces: Sequence[Piece], *, well: bool) -> list[Piece]:
+    """Without those that were for another end, of what went `well` to its own."""
+    return [one for one in pieces if not (well and one.status == PENDING)]
+
+
+def done(pieces: Sequence[Piece], *, well: bool = False) -> str:
+    """`3 of 18 done`, or `15 of 15 done, 3 not needed`."""
+    rest = needed(pieces, well=well)
+    told = f"{sum(mark(one.status) == 'done' for one in rest)} of {len(rest)} done"
+    return told if len(rest) == len(pieces) else f"{told}, {len(pieces) - len(rest)} not needed"
 
 
 def visited(visits: Sequence[Visit]) -> str:

@@ -53,6 +53,9 @@ class ReleaseState:
         begin = min(action.started for action in self.actions)
         return max((action.started - begin).total_seconds() + action.seconds for action in self.actions)
 
+    def went_well(self, stage: str) -> bool:
+        return any(one.stage == stage and one.status == "Succeeded" for one in self.actions)
+
     @property
     def whole_usual(self) -> Usual | None:
         found = [self.usual[name] for name in STAGES if name in self.usual]
@@ -84,13 +87,13 @@ def board(state: ReleaseState) -> Board:
     found = [
         Section("Stages", tuple(_stage(state, name, action) for name, action in state.stages)),
         Section(
-            f"Bake, step by step: {done(state.bake)}",
+            f"Bake, step by step: {done(state.bake, well=state.went_well(BAKE))}",
             tuple(map(_piece, state.bake)),
             _printed(state, BAKE, state.bake_lines),
             in_a_row=True,
         ),
         Section(
-            f"Build, phase by phase: {done(state.build)}",
+            f"Build, phase by phase: {done(state.build, well=state.went_well(BUILD))}",
             tuple(map(_piece, state.build)),
             _printed(state, BUILD, state.build_lines),
             in_a_row=True,
@@ -117,8 +120,7 @@ def _told(action: Action) -> str:
 
 def _printed(state: ReleaseState, stage: str, lines: tuple[str, ...]) -> tuple[str, ...]:
     """What a stage that went well printed is in the record; here it is for who waits or seeks."""
-    good = any(action.stage == stage and action.status == "Succeeded" for action in state.actions)
-    return () if good else lines
+    return () if state.went_well(stage) else lines
 
 
 def _piece(piece: Piece) -> Row:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gbg_lib.release import BAKE, BUILD
 from gbg_lib.views.live import svg
 from gbg_lib.views.live.board import SIGNS, Mark, whole
-from gbg_lib.views.live.marks import done, mark, visited
+from gbg_lib.views.live.marks import done, mark, needed, visited
 from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.table import duration
 from gbg_lib.watch.traffic import COLOURS, Visit, counts
@@ -66,7 +67,8 @@ def _pieces(state: ReleaseState, y: float) -> tuple[list[str], float]:
     """A square a step of the bake and a phase of the build."""
     parts: list[str] = []
     high = 0.0
-    for title, pieces in (("Bake", state.bake), ("Build", state.build)):
+    for title, stage, told in (("Bake", BAKE, state.bake), ("Build", BUILD, state.build)):
+        pieces = needed(told, well=state.went_well(stage))
         if not pieces:
             continue
         current = next((one for one in pieces if mark(one.status) not in ("done", "waiting")), None)

@@ -4,12 +4,13 @@ import { h } from "./dom.js";
 const GOOD = /^(succeeded|success|healthy|running|inservice|ok|passed|available|active|ready|(create|update|import)_complete)$/i;
 const BAD = /fail|denied|timed ?out|timedout|fault|unhealthy|rollback|alarm|error|aborted/i;
 const BUSY = /progress|pending|initial|draining|terminating|shutting|stopping|queued|created|baking|submitted/i;
+const TO_COME = "Pending"; // of a step or a lifecycle event, which has not begun; a machine that starts is `pending`
 const SIGNS = { good: "✓", bad: "✕", busy: "◐", calm: "○" };
 
 export function kind(status) {
   if (GOOD.test(status)) return "good";
   if (BAD.test(status)) return "bad";
-  return BUSY.test(status) ? "busy" : "calm";
+  return status !== TO_COME && BUSY.test(status) ? "busy" : "calm";
 }
 
 /** A state with its sign: colour is never all that tells. */

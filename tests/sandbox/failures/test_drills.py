@@ -77,7 +77,9 @@ def test_a_learner_predicts_watches_asks_mends_and_is_told_how_long_it_took(depl
     assert hints[-1] == hints[-2]
     with pytest.raises(CheckFailed, match=r"release: .* Failed"):
         drill.check()
-    exhaust(drill.follow(drill.mend()))
+    repair = drill.mend()
+    assert drill.mend() == repair, "one that goes on is followed"
+    exhaust(drill.follow(repair))
     assert drill.check()
     times = drill.times()
     assert times["to restore"] > times["to notice"] >= 0

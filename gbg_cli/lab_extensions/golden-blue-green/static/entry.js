@@ -1,4 +1,5 @@
 /* What `gbg lab` adds to JupyterLab's page; each module beside this one does one thing to a notebook's panel.
+ * package.json turns off JupyterLab's executor of cells, for which there is one here.
  *
  * In the form in which JupyterLab loads prebuilt extensions, written by hand: there is nothing to build.
  * https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html#prebuilt-extensions
@@ -17,20 +18,41 @@
     return (await version.get())();
   }
 
-  async function get() {
-    const { INotebookTracker } = await own("@jupyterlab/notebook");
-    const modules = await Promise.all(MODULES.map((path) => import(new URL(path, here))));
+  /** Each module follows every notebook's panel. */
+  function views(tracker, modules) {
     const follow = (panel) => modules.forEach((module) => module.follow(panel));
-    const plugin = {
-      id: `${NAME}:views`,
-      autoStart: true,
-      requires: [INotebookTracker],
-      activate: (_, tracker) => {
-        tracker.forEach(follow);
-        tracker.widgetAdded.connect((_, panel) => follow(panel));
+    tracker.forEach(follow);
+    tracker.widgetAdded.connect((_, panel) => follow(panel));
+  }
+
+  /** In place of JupyterLab's own, which drops a cell that is run before its kernel is there. */
+  function executor(runCell) {
+    return {
+      runCell: async (options) => {
+        await options.sessionContext?.ready;
+        return runCell(options);
       },
     };
-    return () => ({ __esModule: true, default: plugin });
+  }
+
+  async function get() {
+    const { INotebookCellExecutor, INotebookTracker, runCell } = await own("@jupyterlab/notebook");
+    const modules = await Promise.all(MODULES.map((path) => import(new URL(path, here))));
+    const plugins = [
+      {
+        id: `${NAME}:views`,
+        autoStart: true,
+        requires: [INotebookTracker],
+        activate: (_, tracker) => views(tracker, modules),
+      },
+      {
+        id: `${NAME}:cell-executor`,
+        autoStart: true,
+        provides: INotebookCellExecutor,
+        activate: () => executor(runCell),
+      },
+    ];
+    return () => ({ __esModule: true, default: plugins });
   }
 
   const init = (scope) => {
