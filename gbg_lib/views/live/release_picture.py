@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gbg_lib.release import BAKE, BUILD
+from gbg_lib.pipeline import BAKE, BUILD
 from gbg_lib.views.live import svg
 from gbg_lib.views.live.board import SIGNS, Mark, whole
 from gbg_lib.views.live.marks import done, mark, needed, visited
