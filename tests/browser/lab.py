@@ -251,7 +251,7 @@ class Runbook:
 
     def field(self, name: str) -> str:
         """A script that gives the input with this label."""
-        label = _named(f"{FRONT}.querySelectorAll('.widget-label')", name)
+        label = _named(f"{FRONT}.querySelectorAll('.widget-label, .widget-label-basic')", name)
         return f"{label}?.parentElement.querySelector('input, select')"
 
     def fill(self, name: str, text: str) -> None:
