@@ -21,6 +21,7 @@ from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import BASE as BASE_RUNBOOK
 from gbg_lib.parameters import Parameters, names_for, parse_assignments
 from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.compare import packages
 from gbg_lib.record.words import plain
 from gbg_lib.rehearsal.library import Shelved
 from gbg_lib.rehearsal.plan import BASE, Offer, Plan, document_of
@@ -29,6 +30,8 @@ from gbg_lib.steps import NOT_FOR_TEMPLATES
 
 APP, IMAGE, FAULT = "app", "image", "fault"
 OF_IMAGES = ("OsRelease", "SourceAmiParameter")
+SYSTEM_RELEASE = "system-release.noarch"
+"""the package that says which release of Amazon Linux it is; a stack may have moved on since"""
 COUNTS = {"FleetSize": 1, "FleetMinSize": 1, "FleetMaxSize": 2}
 """what `instance_count` is for the template"""
 FIXED = frozenset({"Deployment"})
@@ -80,8 +83,11 @@ def _image(plan: Plan, record: str, shelf: Sequence[Shelved], offer: Offer) -> P
     document = document_of(archive)
     if given == plan.given[BASE] and plan.likeness.text(document) == plan.likeness.text(plan.document):
         raise _nothing(f"the image of {archive.name} was made from the same inputs")
-    changed_words = f"the image: as {archive.name} baked it, on {given['OsRelease']}"
-    return replace(plan, given={**plan.given, BASE: given}, document=document, changed=changed_words)
+    baked = packages(archive)
+    release = baked.get(SYSTEM_RELEASE, "").partition("-")[0] or given["OsRelease"]
+    changed_words = f"the image: as {archive.name} baked it, on {release}"
+    stacks = {**plan.given, BASE: given}
+    return replace(plan, given=stacks, document=document, packages=baked, changed=changed_words)
 
 
 def _record(word: str, shelf: Sequence[Shelved]) -> Archive:

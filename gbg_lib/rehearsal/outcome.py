@@ -98,12 +98,7 @@ def outcome(plan: Plan, folder: Path, recorded: Archive, path: Path, seconds: fl
         rehearsed,
         path,
         comparison,
-        (
-            *plan.unlike,
-            *_of_visitors(recorded, rehearsed),
-            *_of_images(recorded, rehearsed),
-            *_of_time(comparison),
-        ),
+        (*plan.unlike, *_seen(plan, recorded, rehearsed), *_of_time(comparison)),
         None if before is None else compare(before, rehearsed, Likeness(), plan.expected),
         seconds,
     )
@@ -133,10 +128,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     return told if isinstance(told, Mapping) else {}
 
 
-def _seen(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
-    """What only both records together tell."""
+def _seen(plan: Plan, recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
+    """What only the rehearsal's own record tells."""
     yield from _of_visitors(recorded, rehearsed)
-    yield from _of_images(recorded, rehearsed)
+    yield from _of_images(plan.packages, packages(rehearsed))
 
 
 def _of_visitors(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
@@ -149,9 +144,8 @@ def _of_visitors(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
     yield Unlike("visitors", then, now, why)
 
 
-def _of_images(recorded: Archive, rehearsed: Archive) -> Iterator[Unlike]:
+def _of_images(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Unlike]:
     """Packages that the sandbox's catalogue has not, or in another version."""
-    before, after = packages(recorded), packages(rehearsed)
     if not before or not after:
         return
     lacking = sorted(name for name in before if name not in after)

@@ -15,6 +15,7 @@ from gbg_lib import blueprint, faults
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.parameters import Parameters, checked
 from gbg_lib.record.archive import Archive
+from gbg_lib.record.compare import packages
 from gbg_lib.record.format import Evidence, RecordError, odd_is_refused
 from gbg_lib.record.verify import verify
 from gbg_lib.record.words import plain
@@ -72,6 +73,8 @@ class Plan:
     former: Source | None
     """what served before; None for a first release"""
     likeness: Likeness
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """of the image that is to be baked: name → version; empty where the record has no list"""
     timetable: Timetable = field(default_factory=dict)
     """when visitors came"""
     recorded_scale: float = 1.0
@@ -121,6 +124,7 @@ def plan(archive: Archive, former: Archive | None, offer: Offer) -> Plan:
         source,
         before or (_stand_in() if had_former(archive) else None),
         _likeness(archive, offer, given[BASE].get("OsRelease", "")),
+        packages(archive),
         timetable(archive, fine=not on_aws(archive)),
         1.0 if on_aws(archive) else SANDBOX_SCALE,
         (*unlike, *dropped, *_of_people(archive), *_of_faults(archive)),

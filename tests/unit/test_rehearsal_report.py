@@ -132,6 +132,12 @@ def test_packages_that_the_sandbox_lacks_or_has_in_another_version_are_named(tmp
     assert told["versions of 1 packages"].rehearsed.startswith("bash.x86_64 5.2.9-")
 
 
+def test_with_another_image_its_packages_are_the_ones_that_are_looked_for(tmp_path: Path) -> None:
+    other = replace(planned(), packages={"bash.x86_64": "9-1"}, changed="the image: another one")
+    told = {one.what: one for one in made(tmp_path, whole(tmp_path), other).unlike}
+    assert told["versions of 1 packages"].recorded == "bash.x86_64 9-1"
+
+
 def test_a_long_result_is_shown_where_it_parts() -> None:
     lines = [f"line {number}" for number in range(50)]
     recorded, rehearsed = excerpt(
