@@ -53,7 +53,15 @@ def replay_banner(read: Read, *, explain: bool = False) -> Shown:
     cloud, account, region = (plain(value, 40) for value in told)
     deployment = plain(manifest.summary.get("deployment", "unknown"), 40)
     head = f"Replay · record of {cloud}, account {account}, {region} · deployment {deployment}"
-    return note(GREY, [head, "It only reads the record, and changes nothing."], label="from a record")
+    lines = [head, "It only reads the record, and changes nothing.", *filter(None, [doubt(read)])]
+    return note(ORANGE if doubt(read) else GREY, lines, label="from a record")
+
+
+def doubt(read: Read) -> str:
+    """That a record is not what was written, in words; empty where it is."""
+    found = read.verified.findings
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return plain(f"It is not what was recorded: {found[0].file}: {found[0].what}{more}.") if found else ""
 
 
 def _may(runbook: str, on_aws: bool) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from gbg_lib.errors import Explained
 from gbg_lib.record.reading import Read
 from gbg_lib.record.words import plain
+from gbg_lib.views.banner import doubt
 from gbg_lib.views.explain import explaining
 from gbg_lib.views.record_chart import record_chart
 from gbg_lib.views.record_tables import (
@@ -95,6 +96,7 @@ def page(read: Read) -> str:
 <style>{STYLE}</style>
 <body>
 <h1>{title}</h1>
+{f"<p><b>{html.escape(doubt(read))}</b></p>" if doubt(read) else ""}
 {"".join(parts)}
 <details><summary>Everything, in its order</summary>
 {everything}
@@ -113,7 +115,7 @@ def _title(read: Read) -> str:
 def markdown(read: Read) -> str:
     """GitHub's kind, without a picture."""
     title = escaped(_title(read))
-    parts = [f"# {title}"]
+    parts = [f"# {title}", *([f"**{escaped(doubt(read))}**"] if doubt(read) else [])]
     for name, view in sections(read):
         body = _table(view) if isinstance(view, Table) else _failure(view)
         parts.append(f"## {name}\n\n{body}")

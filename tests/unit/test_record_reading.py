@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,17 +16,18 @@ import pytest
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import Parameters
 from gbg_lib.record import compare, decisions, failure, reading, story
-from gbg_lib.record.archive import open_archive
+from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.format import Evidence, RecordError
 from gbg_lib.record.notes import add_note, notes
 from gbg_lib.record.reading import EXAMPLES, FAILED, SUCCEEDED, Read
-from gbg_lib.record.verify import verify
+from gbg_lib.record.verify import Finding, verify
 from gbg_lib.views import (
     everything,
     failure_view,
     record_chart,
     record_table,
     releases_table,
+    replay_banner,
     story_table,
 )
 from gbg_lib.views.record_page import escaped, markdown, page, write_pages
@@ -184,6 +186,63 @@ def test_both_pages_are_written_and_need_nothing_else(example: Read, tmp_path: P
     assert "the page tells no price in EUR" in text.read_text()
     loaded = re.findall(r"(?:src|href)=\"([^\"]{5})", html.read_text())
     assert loaded == ["data:"]
+
+
+class TestAnAlarm:
+    """A release that visitors' errors stopped."""
+
+    @pytest.fixture
+    def archive(self) -> Archive:
+        return open_archive(EXAMPLES / "failures" / "connections-run-out.zip")
+
+    def test_is_told_by_what_it_measured_and_how_many_saw_errors(self, archive: Archive) -> None:
+        found = failure.first_failure(archive)
+        assert found is not None
+        assert (found.where, found.what) == ("alarm gbg-target-5xx", "The application answers with errors")
+        assert found.log[0].startswith("Threshold Crossed: 2 out of the last 2 datapoints")
+        assert re.fullmatch(r"visitors got errors of the application: \d+ in all, from .* on", found.log[1])
+
+    def test_comes_after_the_errors_and_they_after_green_serves(self, archive: Archive) -> None:
+        told = [one.what for one in story.key_moments(story.moments(archive))]
+        places = [
+            next(number for number, what in enumerate(told) if words in what)
+            for words in ("green serves", "visitors get errors", "gbg-target-5xx", "a rollback by CodeDeploy")
+        ]
+        assert places == sorted(places)
+
+    def test_has_its_bar_where_it_was_on(self, archive: Archive) -> None:
+        axes = record_chart(archive).figure().axes[3]
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert "gbg-target-5xx" in names
+        begin = archive.of("execution")[0].at
+        fired = next(
+            one.at
+            for one in archive.of("alarm.change")
+            if one.data["AlarmName"] == "gbg-target-5xx" and "to ALARM" in one.data["HistorySummary"]
+        )
+        assert begin is not None and fired is not None
+        lefts = [
+            np.asarray(path.vertices)[:, 0].min() for bars in axes.collections for path in bars.get_paths()
+        ]
+        assert any(abs(left - (fired - begin).total_seconds()) < 0.01 for left in lefts)
+        assert all(left >= 0 for left in lefts), "what was on before the release is no part of its picture"
+
+    def test_roles_of_the_deployment_decided_nothing_before_it_began(self, archive: Archive) -> None:
+        begin = archive.of("execution")[0].at
+        assert begin is not None
+        early = [one for one in decisions.decisions(archive) if one.at is not None and one.at < begin]
+        assert early, "people did"
+        assert all("assumed-role/gbg-" not in one.who for one in early)
+
+
+def test_a_record_that_was_altered_says_so_before_anything_else(example: Read) -> None:
+    assert "not what was recorded" not in page(example) + repr(replay_banner(example))
+    findings = (Finding(example.archive.name, "evidence.jsonl", "it was altered <b>"),) * 2
+    altered = replace(example, verified=replace(example.verified, findings=findings))
+    words = "It is not what was recorded: evidence.jsonl: it was altered"
+    assert f"<p><b>{words} &lt;b&gt;, and 1 more.</b></p>" in page(altered).partition("<h2>")[0]
+    assert words in repr(replay_banner(altered))
+    assert words.replace("_", "\\_") in markdown(altered).partition("## ")[0]
 
 
 def test_a_hostile_record_is_shown_as_text(hostile: Read) -> None:
