@@ -117,24 +117,23 @@ def sandbox(kept: bool, scale: float) -> Iterator[Callable[[str], None]]:
     require_programs()
     own = Home(home() / "rehearsals" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
     former = os.environ.get("GBG_HOME")
-    heard: list[int] = []
-    with err.status("a fresh sandbox") as status:
+    heard = Signals()
+    with signalled(heard), err.status("a fresh sandbox") as status:
         try:
-            with signalled(lambda number, _: heard.append(number)):  # a sandbox half started is nobody's
-                own.up(scale=scale)
+            own.up(scale=scale)  # half started it is nobody's: a signal waits until it is up
             os.environ["GBG_HOME"] = str(own.folder)
-            with signalled(_interrupted):
-                if heard:
-                    _interrupted(heard[0], None)
-                yield lambda words: _say(words, status)
+            heard.obey()
+            yield lambda words: _say(words, status, heard)
+            heard.check()
         finally:
+            heard.ignore()
             _back(former)
-            with signalled(signal.SIG_IGN):
-                _close(own, kept)
+            _close(own, kept)
 
 
-def _say(words: str, status: Status) -> None:
+def _say(words: str, status: Status, heard: Signals) -> None:
     """In place where a person looks on, else a line each."""
+    heard.check()
     if err.is_terminal:
         status.update(Text(words))
     else:
@@ -161,13 +160,36 @@ def _close(own: Home, kept: bool) -> None:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _interrupted(number: int, _: object) -> None:
-    """A signal ends a rehearsal as an error does: the sandbox goes with it."""
-    raise Interrupted("rehearse", f"interrupted by {signal.Signals(number).name}", "start it again")
+class Signals:
+    """A signal ends a rehearsal as an error does: the sandbox goes with it.
+
+    One handler all the way: between two, a signal is lost.
+    """
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._obeys = False
+
+    def __call__(self, number: int, _: object) -> None:
+        self._number = self._number or number
+        self.check()
+
+    def check(self) -> None:
+        """Raises Interrupted for one that came before, or that someone took for an error of a step."""
+        if self._obeys and self._number:
+            name = signal.Signals(self._number).name
+            raise Interrupted("rehearse", f"interrupted by {name}", "start it again")
+
+    def obey(self) -> None:
+        self._obeys = True
+        self.check()
+
+    def ignore(self) -> None:
+        self._obeys = False
 
 
 @contextmanager
-def signalled(handler: Any) -> Iterator[None]:
+def signalled(handler: Callable[[int, object], None]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

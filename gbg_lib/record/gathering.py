@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import GbgError
+from gbg_lib.errors import GbgError, Interrupted
 from gbg_lib.record.format import Evidence, dumps, loads
 from gbg_lib.replay import clock
 from gbg_lib.secret.masking import Masking
@@ -123,6 +123,8 @@ class Gathering:
         """What can't be had from here is noted as missing, with AWS's reason."""
         try:
             yield
+        except Interrupted:
+            raise
         except GbgError as error:
             self.miss(name, error.what, error.where)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
