@@ -1,16 +1,19 @@
 """The folder of one sandbox on this machine: who runs it, how to reach it, and its AWS profile.
 
 `aws/config` and `aws/credentials` are all that the aws command line, boto3 and `gbg_lib` need to know.
+Who holds the lock in the folder is its sandbox: from before its first file until its process has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 PROFILE = "gbg-sandbox"
 START_SECONDS = 60
 STOP_SECONDS = 20
+LOCK = "hhqqi4x"
+"""struct flock: type, whence, start, length, holder's process"""
 
 
 class SandboxError(Exception):
@@ -59,6 +64,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.state_file = self.folder / "sandbox.json"
+        self.lock_file = self.folder / "sandbox.lock"
         self.failure_file = self.folder / "failure.txt"
         self.log_file = self.folder / "sandbox.log"
         self.config_file = self.folder / "aws" / "config"
@@ -73,6 +79,8 @@ class Home:
                 f"one is up already at {running.endpoint_url} (process {running.pid})",
                 "use it as it is, or `gbg down` first",
             )
+        if holder := self._holder():
+            raise _starting(self.folder, holder)
         if port:
             _refuse_port_in_use(port)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +103,7 @@ class Home:
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if running := self.running():
+            if (running := self.running()) and running.pid == process.pid:
                 return running
             if process.poll() is not None:
                 break
@@ -110,7 +118,7 @@ class Home:
             found = Running(**json.loads(self.state_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
-        return found if _is_sandbox(found.pid, self.folder) else None
+        return found if found.pid == self._holder() else None
 
     def died(self) -> bool:
         """Whether a sandbox was up here and ended without `down`."""
@@ -118,17 +126,17 @@ class Home:
 
     def down(self) -> bool:
         """Stop the sandbox; False when none was up. What it left on disk goes too, logs stay."""
-        running = self.running()
-        if running is not None:
-            os.kill(running.pid, signal.SIGTERM)
+        holder = self._holder()
+        if holder is not None:
+            _end(holder, signal.SIGTERM)
             deadline = time.monotonic() + STOP_SECONDS
-            while _is_sandbox(running.pid, self.folder):
+            while self._holder() == holder:
                 if time.monotonic() > deadline:
-                    os.kill(running.pid, signal.SIGKILL)
+                    _end(holder, signal.SIGKILL)
                 time.sleep(0.02)
         self.forget()
-        remove_tree(self.state_dir())
-        return running is not None
+        self._clear()
+        return holder is not None
 
     def environment(self) -> Mapping[str, str]:
         """What a shell exports to work against the sandbox."""
@@ -148,13 +156,41 @@ class Home:
         digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"gbg-{os.getuid()}-{digest}"
 
+    def _holder(self) -> int | None:
+        """The process that is this folder's sandbox, or is becoming it; None when there is none.
+
+        Not to be asked in the sandbox's own process: closing the file would let go of its lock.
+        """
+        try:
+            with self.lock_file.open("rb") as kept:
+                asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                found = struct.unpack(LOCK, fcntl.fcntl(kept, fcntl.F_GETLK, asked))
+        except FileNotFoundError:
+            return None
+        return None if found[0] == fcntl.F_UNLCK else int(found[4])
+
+    def _clear(self) -> None:
+        """Remove the disks and images. Raises SandboxError where somebody else made the folder."""
+        folder = self.state_dir()
+        if not folder.is_symlink() and not folder.exists():
+            return
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise SandboxError(
+                f"{folder}, where its disks lie, is not this user's own folder",
+                "have it removed, or another folder: GBG_HOME",
+            )
+        remove_tree(folder)
+
     # --- from inside the sandbox's process ---
 
     def open_cloud(self, *, port: int, kind: str | None, scale: float) -> Cloud:
+        """Raises SandboxError when this folder has a sandbox already."""
         from gbg_sandbox.cloud import Cloud
         from gbg_sandbox.machines import open_machines
 
-        remove_tree(self.state_dir())
+        self._hold()
+        self._clear()
+        self.state_dir().mkdir(mode=0o700, parents=True)
         cloud = Cloud(
             self.state_dir(),
             open_machines=lambda folder, files: open_machines(folder, kind=kind, site_files=files),
@@ -163,6 +199,16 @@ class Home:
         )
         cloud.start()
         return cloud
+
+    def _hold(self) -> None:
+        """Be this folder's sandbox as long as this process lives: children do not inherit such a lock."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = self.lock_file.open("ab")
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise _starting(self.folder, self._holder() or 0) from error
 
     def write_ready(self, cloud: Cloud) -> None:
         self._write_profile(cloud.service("iam").operator(), cloud)
@@ -222,13 +268,22 @@ def _refuse_port_in_use(port: int) -> None:
             ) from error
 
 
-def _is_sandbox(pid: int, folder: Path) -> bool:
-    """Whether the process is this folder's sandbox and not another that got its number."""
-    try:
-        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"gbg_sandbox" in argv and str(folder).encode() in argv
+def _starting(folder: Path, holder: int) -> SandboxError:
+    return SandboxError(
+        f"one of {folder} is starting or stopping (process {holder})",
+        "wait until `gbg status` tells it, or `gbg down` first",
+    )
+
+
+def _end(process: int, number: signal.Signals) -> None:
+    """Raises SandboxError where the process is out of sight: 0 would be everyone in this group."""
+    if process <= 0:
+        raise SandboxError(
+            "it runs in another container, which shares this folder",
+            "`gbg down` in the container that it is in",
+        )
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def _file_system(folder: Path) -> str:

@@ -8,7 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from gbg_lib.aws import Aws, open_aws
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters
 from gbg_lib.stacks import Stacks
-from gbg_sandbox.home import Home
+from gbg_sandbox.home import Home, SandboxError
 from tests.command import gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
@@ -83,6 +85,68 @@ def test_a_second_up_changes_nothing(home: Path) -> None:
     assert what.startswith("sandbox: one is up already at http://127.0.0.1:")
     assert "`gbg down`" in try_this
     assert Home(home).running() == before
+
+
+STARTING = """
+import fcntl, sys, time
+kept = open(sys.argv[1], "ab")
+fcntl.lockf(kept, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[tuple[Home, int]]:
+    """A folder whose sandbox has begun to start, and its process; a machine's disk is there already."""
+    home = Home(tmp_path / "starting")
+    (home.state_dir() / "machines").mkdir(parents=True)
+    home.folder.mkdir(exist_ok=True)
+    argv = [sys.executable, "-c", STARTING, str(home.lock_file)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield home, process.pid
+        process.kill()
+    home.down()
+
+
+def test_while_one_starts_no_other_does_and_its_disks_stay(starting: tuple[Home, int]) -> None:
+    home, process = starting
+    for start in (home.up, lambda: home.open_cloud(port=0, kind=None, scale=60)):
+        with pytest.raises(SandboxError, match=rf"is starting or stopping \(process {process}\)"):
+            start()
+    assert (home.state_dir() / "machines").is_dir()
+    assert home.running() is None
+
+
+def test_one_that_starts_can_be_ended(starting: tuple[Home, int]) -> None:
+    home, _ = starting
+    assert home.down()
+    assert not home.down()
+    assert not home.state_dir().exists()
+
+
+def test_of_two_that_start_at_once_one_is_up(tmp_path: Path) -> None:
+    folder = tmp_path / "twice"
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: gbg(folder, "up"), range(2)))
+    assert sorted(done.returncode for done in both) == [0, FAILURE]
+    [refused] = [done.stderr for done in both if done.returncode]
+    assert "is starting or stopping" in refused or "one is up already" in refused
+    assert gbg(folder, "down").returncode == 0
+    assert not Home(folder).down()
+
+
+def test_disks_do_not_lie_in_a_folder_that_another_has_made(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    other = tmp_path / "other"
+    other.mkdir()
+    home.state_dir().parent.mkdir(exist_ok=True)
+    home.state_dir().symlink_to(other)
+    with pytest.raises(SandboxError, match="is not this user's own folder"):
+        home.down()
+    home.state_dir().unlink()
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
