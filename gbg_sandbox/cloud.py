@@ -29,6 +29,8 @@ from gbg_sandbox.services import load_services
 
 log = logging.getLogger(__name__)
 
+AFTER_FAILURE_SECONDS = 1.0
+"""real time until an engine's next round when one has failed"""
 HOST_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 MACHINE_CA_BUNDLE = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
 """where Amazon Linux keeps it; the other places are links to it"""
@@ -162,8 +164,7 @@ class Cloud:
             except Exception as error:
                 if self.clock.stopped:
                     return
-                log.exception("%s failed", name)
-                self.events.publish("gbg.sandbox", "Engine Failure", {"job": name, "error": repr(error)})
+                self._failed(name, error)
             finally:
                 with self._lock:
                     self._jobs.discard(thread)
@@ -173,6 +174,30 @@ class Cloud:
             self._jobs.add(thread)
         thread.start()
         return thread
+
+    def keep(self, name: str, go_round: Callable[[], object]) -> threading.Thread:
+        """Do `go_round`, which waits itself, again and again in a thread of its own until the sandbox stops.
+
+        A round that fails is logged and published, and does not end the next ones.
+        """
+
+        def rounds() -> None:
+            while True:
+                try:
+                    go_round()
+                except ShuttingDown:
+                    return
+                except Exception as error:
+                    if self.clock.stopped:
+                        return
+                    self._failed(name, error)
+                    self.clock.pause(AFTER_FAILURE_SECONDS)
+
+        return self.spawn(name, rounds)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        log.error("%s failed", name, exc_info=error)
+        self.events.publish("gbg.sandbox", "Engine Failure", {"job": name, "error": repr(error)})
 
     def network_added(self, network: str) -> None:
         """Serve the AWS endpoints inside a new network."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.events import Event
 from gbg_sandbox.page.asking import Asking
 from gbg_sandbox.page.sections import GOING_ON_SECONDS, SECTIONS, Section, seconds_between_reads
@@ -183,10 +184,20 @@ class Feed:
                     if news:
                         self._cloud.clock.pause(COALESCE_SECONDS)
                         news = self._cloud.events.since(self._read_events)
-                    self._read_round(news)
+                    self._go_round(news)
             finally:
                 with self._changed:
                     self._changed.notify_all()
+
+    def _go_round(self, news: Sequence[Event]) -> None:
+        """A round that fails must not stop the page: the next one reads again."""
+        try:
+            self._read_round(news)
+        except ShuttingDown:
+            raise
+        except Exception:
+            log.exception("the page could not be read")
+            self._cloud.clock.pause(LOOK_SECONDS)
 
     def _read_round(self, news: Sequence[Event]) -> None:
         began = time.thread_time()

@@ -110,6 +110,9 @@ class FakeMachines:
         self.started: list[MachineSpec] = []
         self.failure: str = ""
         """when set, machines can't be started, with these words"""
+        self.starting = threading.Event()
+        """a machine's start waits for it"""
+        self.starting.set()
         self._directory = directory
         self._readers: list[Callable[[str], None]] = []
         self._listeners: dict[tuple[str, str, int], socket.socket] = {}
@@ -123,6 +126,7 @@ class FakeMachines:
         del self.networks[name]
 
     def start(self, spec: MachineSpec) -> FakeMachine:
+        self.starting.wait()
         if self.failure:
             raise MachineError(self.failure)
         if spec.network not in self.networks:

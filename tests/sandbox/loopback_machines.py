@@ -22,6 +22,8 @@ class LoopbackMachines(FakeMachines):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.pids: list[int] = []
+        self.instead: list[str] = []
+        """what is started in place of every host program, if set"""
         self._prefix = f"127.{random.randrange(128, 255)}.{random.randrange(256)}"
         """of its own, as other tests run beside this one"""
 
@@ -41,12 +43,16 @@ class LoopbackMachines(FakeMachines):
             *((os.POSIX_SPAWN_DUP2, given.fileno(), 100 + n) for n, given in enumerate(sockets)),
             *((os.POSIX_SPAWN_DUP2, 100 + n, 3 + n) for n in range(len(sockets))),
         ]
+        argv = self.instead or argv
         pid = os.posix_spawn(argv[0], list(argv), os.environ, file_actions=actions)
         self.pids.append(pid)
         return pid
 
     def alive(self, pid: int) -> bool:
-        return os.waitpid(pid, os.WNOHANG) == (0, 0)
+        try:
+            return os.waitpid(pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:  # asked before
+            return False
 
     def close(self) -> None:
         super().close()

@@ -49,6 +49,18 @@ def test_every_state_of_an_instance_is_announced_and_seen(place: Place, machines
     assert reason["Code"] == "Client.UserInitiatedShutdown"
 
 
+def test_what_is_terminated_while_it_boots_never_runs(place: Place, machines: FakeMachines) -> None:
+    machines.starting.clear()
+    instance_id = place.ec2.run_instances(
+        ImageId=place.image_id, InstanceType="t3.micro", SubnetId=place.subnets[0], MinCount=1, MaxCount=1
+    )["Instances"][0]["InstanceId"]
+    place.ec2.terminate_instances(InstanceIds=[instance_id])
+    machines.starting.set()
+    eventually(lambda: place.state(instance_id) == "terminated")
+    assert states(place.cloud, instance_id) == ["pending", "shutting-down", "terminated"]
+    assert instance_id not in machines.machines
+
+
 def test_a_terminated_instance_is_forgotten_after_an_aws_hour(place: Place) -> None:
     (instance_id,) = place.launch()
     place.ec2.terminate_instances(InstanceIds=[instance_id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import threading
 import urllib.error
@@ -18,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.services.elbv2.proxy import Counted
 from tests.sandbox.loopback_machines import LoopbackMachines, Site
 from tests.sandbox.places import Place, eventually, make_place
 
@@ -192,7 +194,28 @@ def test_a_swap_under_load_loses_no_request(balanced: Balanced) -> None:
     assert answers[200] == sum(site.served for site in balanced.sites.values())
 
 
-def test_draining_waits_for_the_answer_in_flight(balanced: Balanced) -> None:
+class DeadProxy:
+    """One that has just died and was not looked after yet."""
+
+    retired_at = 0.0
+
+    def serves(self, group_arn: str) -> bool:
+        return True
+
+    def in_flight(self, backend: str, server: str) -> int:
+        raise ConnectionRefusedError("nobody is there")
+
+    def sync(self, servers: object) -> None: ...
+
+    def counted(self) -> Counted:
+        return Counted([], [])
+
+    def finished(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_draining_waits_for_the_answer_in_flight(balanced: Balanced, died: bool) -> None:
     one, two = balanced.launch("one"), balanced.launch("two")
     balanced.register(one)
     balanced.become(one, "healthy")
@@ -203,6 +226,9 @@ def test_draining_waits_for_the_answer_in_flight(balanced: Balanced) -> None:
     backend = balanced.group_arn.rpartition("/")[2]
     proxy = balanced.cloud.service("elbv2").engine.proxies(balanced.arn)[-1]
     eventually(lambda: proxy.in_flight(backend, f"{one}:8080") == 1)
+    proxies = balanced.cloud.service("elbv2").engine._proxies[balanced.arn]
+    if died:
+        proxies.insert(0, DeadProxy())
     balanced.register(two)
     balanced.become(two, "healthy")
     balanced.deregister(one)
@@ -215,6 +241,7 @@ def test_draining_waits_for_the_answer_in_flight(balanced: Balanced) -> None:
     balanced.become(one, "unused")
     asking.join()
     assert got == [(200, "one")]
+    proxies[:] = [proxy]
     assert balanced.health(one)["Reason"] == "Target.NotRegistered"
 
 
@@ -242,6 +269,27 @@ def test_a_proxy_that_dies_is_started_anew(balanced: Balanced) -> None:
     os.kill(machines.pids[-1], signal.SIGKILL)
     assert balanced.get() == (200, "one")
     assert "Load Balancer Restarted" in [event.detail_type for event in balanced.cloud.events.since(0)]
+
+
+def test_one_that_comes_up_too_late_is_ended_and_tried_again(balanced: Balanced) -> None:
+    one = balanced.launch("one")
+    balanced.register(one)
+    balanced.become(one, "healthy")
+    machines = balanced.cloud.machines
+    assert isinstance(machines, LoopbackMachines)
+    balanced.cloud.service("elbv2").engine.start_seconds = 0.2
+    machines.instead = [shutil.which("sleep") or "", "300"]
+    first = len(machines.pids)
+    os.kill(machines.pids[-1], signal.SIGKILL)
+    eventually(lambda: len(machines.pids) > first + 2)
+    machines.instead = []
+    balanced.cloud.service("elbv2").engine.start_seconds = 10
+    eventually(lambda: len(balanced.cloud.service("elbv2").engine.proxies(balanced.arn)) == 1)
+    assert balanced.get() == (200, "one")
+    eventually(lambda: not any(machines.alive(pid) for pid in machines.pids[first:-1]))
+    assert machines.alive(machines.pids[-1])
+    failures = [one for one in balanced.cloud.events.since(0) if one.detail_type == "Engine Failure"]
+    assert failures == []
 
 
 def test_what_was_counted_is_kept_and_becomes_metrics(balanced: Balanced) -> None:

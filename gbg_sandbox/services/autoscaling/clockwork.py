@@ -21,18 +21,17 @@ class Clockwork:
         self._engine = engine
 
     def start(self) -> None:
-        self._cloud.spawn("autoscaling schedule", self._run)
+        self._cloud.keep("autoscaling schedule", self._run)
 
     def _run(self) -> None:
-        while True:
-            now = self._cloud.clock.now()
-            with self._state.changed:
-                for group in self._state.groups.values():
-                    if group.runs("ScheduledActions") and not group.deleting:
-                        for action in list(group.schedule.values()):
-                            if action.next_run is not None and action.next_run <= now:
-                                self._act(group, action)
-            self._cloud.clock.pause(LOOK_SECONDS)
+        now = self._cloud.clock.now()
+        with self._state.changed:
+            for group in self._state.groups.values():
+                if group.runs("ScheduledActions") and not group.deleting:
+                    for action in list(group.schedule.values()):
+                        if action.next_run is not None and action.next_run <= now:
+                            self._act(group, action)
+        self._cloud.clock.pause(LOOK_SECONDS)
 
     def _act(self, group: Group, action: ScheduledAction) -> None:
         """Set the sizes; an action without recurrence, or at its end, is gone afterwards."""

@@ -45,8 +45,8 @@ class AutoScalingEngine:
 
     def start(self) -> None:
         self._cloud.events.subscribe(self._read)
-        self._cloud.spawn("autoscaling groups", self._keep_groups)
-        self._cloud.spawn("autoscaling health", self._watch_targets)
+        self._cloud.keep("autoscaling groups", self._keep_groups)
+        self._cloud.keep("autoscaling health", self._watch_targets)
 
     def stop(self) -> None:
         with self._state.changed:
@@ -59,15 +59,14 @@ class AutoScalingEngine:
                 self._state.changed.notify_all()
 
     def _keep_groups(self) -> None:
-        while True:
-            with self._state.changed:
-                groups = list(self._state.groups.values())
-            for group in groups:
-                self._keep(group)
-            with self._state.changed:
-                self._state.changed.wait(LOOK_SECONDS)
-            if self._cloud.clock.stopped:
-                raise ShuttingDown
+        with self._state.changed:
+            groups = list(self._state.groups.values())
+        for group in groups:
+            self._keep(group)
+        with self._state.changed:
+            self._state.changed.wait(LOOK_SECONDS)
+        if self._cloud.clock.stopped:
+            raise ShuttingDown
 
     def _keep(self, group: Group) -> None:
         """One look at a group, and what follows from it."""
@@ -135,17 +134,16 @@ class AutoScalingEngine:
         return launches
 
     def _watch_targets(self) -> None:
-        while True:
-            with self._state.changed:
-                watched = [
-                    (group, list(group.target_groups))
-                    for group in self._state.groups.values()
-                    if "ELB" in group.health_check and group.runs("HealthCheck") and not group.deleting
-                ]
-            for group, arns in watched:
-                for arn in arns:
-                    self._judge(group, self.targets.health(arn))
-            self._cloud.clock.pause(HEALTH_SECONDS)
+        with self._state.changed:
+            watched = [
+                (group, list(group.target_groups))
+                for group in self._state.groups.values()
+                if "ELB" in group.health_check and group.runs("HealthCheck") and not group.deleting
+            ]
+        for group, arns in watched:
+            for arn in arns:
+                self._judge(group, self.targets.health(arn))
+        self._cloud.clock.pause(HEALTH_SECONDS)
 
     def _judge(self, group: Group, health: dict[str, str]) -> None:
         with self._state.changed:

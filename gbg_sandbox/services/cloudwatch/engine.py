@@ -37,15 +37,14 @@ class Engine:
         self._lock = lock
 
     def start(self) -> None:
-        self._cloud.spawn("alarms", self._run)
+        self._cloud.keep("alarms", self._run)
 
     def _run(self) -> None:
-        while True:
-            self._cloud.clock.pause(1 - (time.time() - SETTLING_SECONDS) % 1)
-            with self._lock:
-                alarms = list(self._alarms.by_name.values())
-            for alarm in alarms:
-                self._look_at(alarm, time.time() - SETTLING_SECONDS)
+        self._cloud.clock.pause(1 - (time.time() - SETTLING_SECONDS) % 1)
+        with self._lock:
+            alarms = list(self._alarms.by_name.values())
+        for alarm in alarms:
+            self._look_at(alarm, time.time() - SETTLING_SECONDS)
 
     def _look_at(self, alarm: Alarm, now: float) -> None:
         period = max(self._cloud.clock.real_seconds(alarm.period_seconds), LEAST_PERIOD_SECONDS)

@@ -62,7 +62,7 @@ class Ec2Engine:
             self._state.instances.update({instance.id: instance for instance in made})
             plan.image.last_launched = self._cloud.clock.now()
         for instance in made:
-            self._announce(instance)
+            self._announce(instance, "pending")
             self._cloud.spawn(f"boot {instance.id}", self._boot, instance)
         return made
 
@@ -173,7 +173,8 @@ class Ec2Engine:
                 instance.state_reason = (LAUNCH_FAILED[0], f"{LAUNCH_FAILED[1]}. {error}")
                 self._remove(instance)
                 return
-            self._enter(instance, "running")
+            if not self._enter(instance, "running", only_from="pending"):
+                return  # it is to be terminated, which waits for this work to end
             instance.reachable = machine.alive() and machine.run(["/bin/true"]) == 0
 
     def _spec(self, instance: Instance) -> MachineSpec:
@@ -192,7 +193,7 @@ class Ec2Engine:
             machine = self._cloud.machines.get(instance.id)
             if machine is not None:
                 machine.stop()
-            self._enter(instance, "stopped")
+            self._enter(instance, "stopped", only_from="stopping")
 
     def _reboot(self, instance: Instance) -> None:
         with instance.work:
@@ -283,20 +284,22 @@ class Ec2Engine:
         instance.transition_reason = f"{who} ({now:%Y-%m-%d %H:%M:%S} GMT)" if who else ""
         self._enter(instance, state)
 
-    def _enter(self, instance: Instance, state: str) -> None:
+    def _enter(self, instance: Instance, state: str, *, only_from: str = "") -> bool:
+        """False when it has gone elsewhere meanwhile: then nothing is changed, and nothing told."""
         with self._state.lock:
-            if instance.state == "terminated":
-                return
+            if instance.state == "terminated" or (only_from and instance.state != only_from):
+                return False
             instance.state = state
             instance.reachable = False
-        self._announce(instance)
+            self._announce(instance, state)
+        return True
 
-    def _announce(self, instance: Instance) -> None:
+    def _announce(self, instance: Instance, state: str) -> None:
         """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html"""
         self._cloud.events.publish(
             source="aws.ec2",
             detail_type="EC2 Instance State-change Notification",
-            detail={"instance-id": instance.id, "state": instance.state},
+            detail={"instance-id": instance.id, "state": state},
             resources=[self._cloud.arn("ec2", f"instance/{instance.id}")],
         )
 

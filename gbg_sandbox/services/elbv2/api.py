@@ -36,10 +36,13 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._counters: dict[str, Counters] = {}
+        self._told = 0
+        """the last second whose metrics were told"""
 
     def start(self) -> None:
         self.engine.start()
-        self.cloud.spawn("load balancers' counters", self._count)
+        self._told = math.floor(time.time()) - 1
+        self.cloud.keep("load balancers' counters", self._count)
 
     def stop(self) -> None:
         self.engine.stop()
@@ -92,15 +95,13 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
         On a busy machine a second may pass unread; what was counted comes with the next, and of the targets'
         health, which lasts, that second is told too: an alarm shall not take it for missing.
         """
-        told = math.floor(time.time()) - 1
-        while True:
-            self.cloud.clock.pause(1 - time.time() % 1)
-            second = math.floor(time.time()) - 1
-            with self.lock:
-                listening = [one for one in self.records.load_balancers.values() if one.listener is not None]
-            for load_balancer in listening:
-                self._count_one(load_balancer, range(max(told + 1, second - MOST_UNREAD), second), second)
-            told = max(told, second)
+        self.cloud.clock.pause(1 - time.time() % 1)
+        second = math.floor(time.time()) - 1
+        with self.lock:
+            listening = [one for one in self.records.load_balancers.values() if one.listener is not None]
+        for load_balancer in listening:
+            self._count_one(load_balancer, range(max(self._told + 1, second - MOST_UNREAD), second), second)
+        self._told = max(self._told, second)
 
     def _count_one(self, load_balancer: LoadBalancer, unread: range, second: int) -> None:
         rows = self.engine.look_after(load_balancer)

@@ -6,6 +6,7 @@ in real seconds, and the target is `draining` as long as one is left.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LEAST_INTERVAL_SECONDS = 0.25
 """real time between two checks of a target, however fast the clock"""
+START_SECONDS = 10.0
+"""real time in which a proxy has to answer"""
 GONE = ("stopping", "stopped", "shutting-down", "terminated")
 
 
@@ -38,7 +41,10 @@ class Engine:
         self._lock = lock
         self._proxies: dict[str, list[Proxy]] = defaultdict(list)
         """oldest first; the last one takes new connections"""
+        self._lost: set[str] = set()
+        """load balancers whose proxy has died and has no successor yet"""
         self._building = threading.Lock()
+        self.start_seconds = START_SECONDS
         self._built = 0
         self._stopped = False
 
@@ -64,8 +70,16 @@ class Engine:
             plan = self._plan(load_balancer)
             self._built += 1
             folder = self._cloud.state_dir / "elbv2" / f"{load_balancer.id}-{self._built}"
-            proxy = Proxy(self._cloud, folder, load_balancer.socket, load_balancer.vpc_id, plan)
+            proxy = Proxy(
+                self._cloud,
+                folder,
+                load_balancer.socket,
+                load_balancer.vpc_id,
+                plan,
+                start_seconds=self.start_seconds,
+            )
             with self._lock:
+                self._lost.discard(load_balancer.arn)
                 former = [one for one in self._proxies[load_balancer.arn] if one.retired_at is None]
                 self._proxies[load_balancer.arn].append(proxy)
             for one in former:
@@ -138,7 +152,8 @@ class Engine:
     def look_after(self, load_balancer: LoadBalancer) -> list[tuple[Proxy, Counted]]:
         """Each proxy's counters.
 
-        Finishes deletions that had to wait, ends former proxies that are done, starts anew one that died.
+        Finishes deletions that had to wait, ends former proxies that are done, starts anew one that died,
+        again at the next call if it can't be started now.
         """
         read: list[tuple[Proxy, Counted]] = []
         for proxy in self.proxies(load_balancer.arn):
@@ -148,9 +163,12 @@ class Engine:
                 if proxy.finished():
                     self._dismiss(load_balancer, proxy)
             except OSError as error:
+                log.warning("a proxy of %s is gone: %s", load_balancer.name, error)
                 self._dismiss(load_balancer, proxy)
                 if proxy.retired_at is None:
-                    self._revive(load_balancer, error)
+                    self._lost.add(load_balancer.arn)
+        if load_balancer.arn in self._lost:
+            self._revive(load_balancer)
         return read
 
     def _dismiss(self, load_balancer: LoadBalancer, proxy: Proxy) -> None:
@@ -161,18 +179,27 @@ class Engine:
         proxy.end()
         shutil.rmtree(proxy.folder, ignore_errors=True)
 
-    def _revive(self, load_balancer: LoadBalancer, error: OSError) -> None:
+    def _revive(self, load_balancer: LoadBalancer) -> None:
         with self._lock:
             gone = load_balancer.listener is None or load_balancer.arn not in self._records.load_balancers
-        if gone or self._cloud.clock.stopped:
+        if self._cloud.clock.stopped:
             return
-        detail = {"loadBalancer": load_balancer.name, "error": str(error)}
-        self._cloud.events.publish("gbg.sandbox", "Load Balancer Restarted", detail, [load_balancer.arn])
-        self.apply_rules(load_balancer)
+        if gone:
+            self._lost.discard(load_balancer.arn)
+            return
+        detail = {"loadBalancer": load_balancer.name}
+        try:
+            self.apply_rules(load_balancer)
+        except AwsError as error:
+            log.warning("%s has no proxy: %s", load_balancer.name, error)
+            detail["error"] = error.message
+        told = "Load Balancer Restarted" if "error" not in detail else "Load Balancer Restart Failed"
+        self._cloud.events.publish("gbg.sandbox", told, detail, [load_balancer.arn])
 
     def _plan(self, load_balancer: LoadBalancer) -> Plan:
         with self._lock:
-            assert load_balancer.listener is not None
+            if load_balancer.listener is None:
+                raise AwsError("ListenerNotFound", f"{load_balancer.name} does not listen any more")
             groups = [self._records.group(arn) for arn in load_balancer.target_groups()]
             routes = [Route(rule.conditions, rule.actions[0]) for rule in load_balancer.listener.rules]
             idle = int(load_balancer.attributes["idle_timeout.timeout_seconds"])
@@ -247,12 +274,14 @@ class Engine:
         self.push(group.arn)
 
     def _in_flight(self, group: TargetGroup, target: Target) -> int:
+        """Of all proxies; one that died has none."""
         with self._lock:
             proxies = [proxy for kept in self._proxies.values() for proxy in kept if proxy.serves(group.arn)]
-        try:
-            return sum(proxy.in_flight(group.backend, target.server) for proxy in proxies)
-        except OSError:
-            return 0
+        found = 0
+        for proxy in proxies:
+            with contextlib.suppress(OSError):
+                found += proxy.in_flight(group.backend, target.server)
+        return found
 
     def _read(self, event: Event) -> None:
         if event.source == "aws.ec2" and event.detail_type == "EC2 Instance State-change Notification":

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 PLACES = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 """an ordinary user's path often lacks sbin"""
-START_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
+LAST_ANSWER_SECONDS = 0.5
 Name = tuple[str, str]
 """backend, server"""
 Row = dict[str, str]
@@ -65,7 +65,14 @@ class Proxy:
     """Its methods raise OSError once the process is gone."""
 
     def __init__(
-        self, cloud: Cloud, folder: Path, listening: socket.socket, network: str, plan: Plan
+        self,
+        cloud: Cloud,
+        folder: Path,
+        listening: socket.socket,
+        network: str,
+        plan: Plan,
+        *,
+        start_seconds: float,
     ) -> None:
         self.folder = folder
         self._lock = threading.Lock()
@@ -84,7 +91,12 @@ class Proxy:
                 sockets=[listening, admin],
                 log=folder / "log",
             )
-        self._wait_until_it_answers(cloud)
+        try:
+            self._wait_until_it_answers(cloud, start_seconds)
+        except BaseException:  # it has the listening socket, and would take visitors when it is late
+            self.end()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def sync(self, servers: Callable[[str], Iterable[Server]]) -> None:
         """Bring each target group's targets to what `servers` says, asked once it is this call's turn.
@@ -158,18 +170,20 @@ class Proxy:
         )
 
     def end(self) -> None:
-        """Kill the process, if it lives."""
+        """Kill the process, if it lives: its admin socket can be connected to, even if it does not answer."""
         try:
-            self.ask("show version")
+            self.ask("show version", LAST_ANSWER_SECONDS)
+        except TimeoutError:
+            log.warning("a proxy does not answer and is killed: process %d", self._pid)
         except OSError:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
 
-    def ask(self, text: str) -> str:
+    def ask(self, text: str, seconds: float = ANSWER_SECONDS) -> str:
         """One command to the process and its answer. Raises OSError."""
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as admin, self._short_folder() as short:
-            admin.settimeout(ANSWER_SECONDS)
+            admin.settimeout(seconds)
             admin.connect(f"{short}/admin")
             admin.sendall(text.encode() + b"\n")
             answer = b"".join(iter(lambda: admin.recv(65536), b""))
@@ -180,11 +194,11 @@ class Proxy:
         if not answer.startswith(expected) or (answer and not expected):
             raise OSError(f"haproxy refused {text!r}: {answer}")
 
-    def _wait_until_it_answers(self, cloud: Cloud) -> None:
-        deadline = time.monotonic() + START_SECONDS
+    def _wait_until_it_answers(self, cloud: Cloud, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                self.ask("show version")
+                self.ask("show version", max(0.02, deadline - time.monotonic()))
                 return
             except OSError as error:
                 if time.monotonic() > deadline:

@@ -52,10 +52,12 @@ class Engine:
         self._cloud = cloud
         self._rules = rules
         self._lock = lock
+        self._due: dict[tuple[str, str], float] = {}
+        """rule's name and schedule → when it is next triggered"""
 
     def start(self) -> None:
         self._cloud.events.subscribe(self.read)
-        self._cloud.spawn("events schedules", self._run_schedules)
+        self._cloud.keep("events schedules", self._run_schedules)
 
     def read(self, event: Event) -> None:
         if event.source == OWN_SOURCE:
@@ -71,21 +73,19 @@ class Engine:
             self._trigger(rule, body)
 
     def _run_schedules(self) -> None:
-        due: dict[tuple[str, str], float] = {}
-        while True:
-            self._cloud.clock.pause(0.2)
-            with self._lock:
-                scheduled = [rule for rule in self._rules.listed() if rule.enabled and rule.rate_seconds]
-            due = {
-                (rule.name, rule.schedule): due.get(
-                    (rule.name, rule.schedule), time.monotonic() + self._interval(rule)
-                )
-                for rule in scheduled
-            }
-            for rule in scheduled:
-                if time.monotonic() >= due[(rule.name, rule.schedule)]:
-                    due[(rule.name, rule.schedule)] += self._interval(rule)
-                    self._trigger(rule, self._scheduled_event(rule))
+        self._cloud.clock.pause(0.2)
+        with self._lock:
+            scheduled = [rule for rule in self._rules.listed() if rule.enabled and rule.rate_seconds]
+        self._due = {
+            (rule.name, rule.schedule): self._due.get(
+                (rule.name, rule.schedule), time.monotonic() + self._interval(rule)
+            )
+            for rule in scheduled
+        }
+        for rule in scheduled:
+            if time.monotonic() >= self._due[(rule.name, rule.schedule)]:
+                self._due[(rule.name, rule.schedule)] += self._interval(rule)
+                self._trigger(rule, self._scheduled_event(rule))
 
     def _interval(self, rule: Rule) -> float:
         return max(self._cloud.clock.real_seconds(rule.rate_seconds), REAL_FLOOR_SECONDS)

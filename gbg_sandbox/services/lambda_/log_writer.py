@@ -40,7 +40,7 @@ class LogWriter:
         self._known: set[tuple[str, str]] = set()
 
     def start(self) -> None:
-        self._cloud.spawn("lambda logs", self._run)
+        self._cloud.keep("lambda logs", self._run)
 
     def write(self, group: str, stream: str, principal: Principal, message: str) -> None:
         entry = Entry(group, stream, principal, int(time.time() * 1000), message[:LONGEST_MESSAGE] or " ")
@@ -53,24 +53,23 @@ class LogWriter:
         written.wait(real_seconds)
 
     def _run(self) -> None:
-        while True:
-            try:
-                found = [self._queue.get(timeout=0.5)]
-            except queue.Empty:
-                self._cloud.clock.pause(0)
-                continue
-            self._cloud.clock.pause(GATHER_SECONDS)
-            while not self._queue.empty() and len(found) < MOST_EVENTS:
-                found.append(self._queue.get())
-            streams: dict[tuple[str, str, Principal], list[Entry]] = {}
-            for entry in found:
-                if isinstance(entry, Entry):
-                    streams.setdefault((entry.group, entry.stream, entry.principal), []).append(entry)
-            for (group, stream, principal), kept in streams.items():
-                self._put(group, stream, principal, kept)
-            for flushed in found:
-                if isinstance(flushed, threading.Event):
-                    flushed.set()
+        try:
+            found = [self._queue.get(timeout=0.5)]
+        except queue.Empty:
+            self._cloud.clock.pause(0)
+            return
+        self._cloud.clock.pause(GATHER_SECONDS)
+        while not self._queue.empty() and len(found) < MOST_EVENTS:
+            found.append(self._queue.get())
+        streams: dict[tuple[str, str, Principal], list[Entry]] = {}
+        for entry in found:
+            if isinstance(entry, Entry):
+                streams.setdefault((entry.group, entry.stream, entry.principal), []).append(entry)
+        for (group, stream, principal), kept in streams.items():
+            self._put(group, stream, principal, kept)
+        for flushed in found:
+            if isinstance(flushed, threading.Event):
+                flushed.set()
 
     def _put(self, group: str, stream: str, principal: Principal, entries: list[Entry]) -> None:
         logs = self._cloud.client("logs", principal=principal)

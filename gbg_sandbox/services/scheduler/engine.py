@@ -48,16 +48,15 @@ class Engine:
         self._courses: dict[tuple[str, str], Course] = {}
 
     def start(self) -> None:
-        self._cloud.spawn("scheduler", self._run)
+        self._cloud.keep("scheduler", self._run)
 
     def _run(self) -> None:
-        while True:
-            self._cloud.clock.pause(LOOK_SECONDS)
-            with self._lock:
-                enabled = [schedule for schedule in self._schedules.by_key.values() if schedule.enabled]
-            self._courses = {schedule.key: self._course(schedule) for schedule in enabled}
-            for course in list(self._courses.values()):
-                self._look(course)
+        self._cloud.clock.pause(LOOK_SECONDS)
+        with self._lock:
+            enabled = [schedule for schedule in self._schedules.by_key.values() if schedule.enabled]
+        self._courses = {schedule.key: self._course(schedule) for schedule in enabled}
+        for course in list(self._courses.values()):
+            self._look(course)
 
     def _course(self, schedule: Schedule) -> Course:
         known = self._courses.get(schedule.key)
