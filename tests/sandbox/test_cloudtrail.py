@@ -72,6 +72,11 @@ def test_one_attribute_is_looked_up(trail: Any, key: str, value: str, count: int
     assert len(mine) == count
 
 
+def test_without_a_time_the_whole_history_is_looked_through(trail: Any) -> None:
+    asked = [{"AttributeKey": "ResourceName", "AttributeValue": "n0"}]
+    assert names(trail.lookup_events(LookupAttributes=asked)["Events"]) == ["id-0"]
+
+
 def test_data_events_are_in_no_history(cloud: Cloud, trail: Any) -> None:
     called(cloud, 300, "PutObject", "s3")
     found = trail.lookup_events(StartTime=BEGIN + timedelta(seconds=299), EndTime=BEGIN + timedelta(hours=1))

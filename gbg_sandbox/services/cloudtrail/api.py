@@ -36,7 +36,7 @@ class CloudTrail(Service):
         size = params.get("MaxResults", PAGE)
         page: dict[str, Any] = {"Events": []}
         for number, made in self.cloud.trail.before(_number(params.get("NextToken", ""))):
-            if made.time < start - LONGEST_CALL:
+            if made.time + LONGEST_CALL < start:
                 break
             if (
                 start <= made.time <= end
