@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 KERNEL = [
@@ -28,6 +32,28 @@ RUNBOOK = ["ipywidgets", "gbg_lib.steps", "gbg_lib.views", "gbg_lib.runner.kerne
 DEBUGGER = "debugpy"
 
 
+LOOK_SECONDS = 0.05
+
+
+@contextmanager
+def _while_wanted() -> Iterator[None]:
+    """Ends the process at once when the one that began it is gone, as after a misspelt parameter."""
+    runner, over = os.getppid(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if os.getppid() != runner:
+                os._exit(0)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()  # nothing is forked from a process with threads
+
+
 def _load() -> None:
     known: dict[str, Any] = sys.modules
     gc.disable()  # imports leave next to nothing behind: looking for it takes a fifth of their time
@@ -43,4 +69,5 @@ def _load() -> None:
         gc.enable()
 
 
-_load()
+with _while_wanted():
+    _load()
