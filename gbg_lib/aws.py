@@ -48,6 +48,8 @@ LEAST_PAUSE = 0.2
 MINUTE_SECONDS = 60.0
 PLANS = frozenset({"create_change_set", "delete_change_set"})
 """what a plan is made with; it changes nothing that runs"""
+STOPS = "stop_"
+"""how operations begin that no guard forbids: a release that is bad is stopped also by who lost its lock"""
 REFUSED = frozenset(
     {
         "AccessDenied",
@@ -94,6 +96,8 @@ class Aws:
         self.requests: collections.Counter[str] = collections.Counter()
         self.listeners: list[Listener] = []
         """told of every request when its answer is there"""
+        self.guards: list[Callable[[], None]] = []
+        """asked before each change; one that raises forbids it"""
         self.changes: list[str] = []
         """commands that would do again what was changed through this door, oldest first; where it only
         explains, what would have been"""
@@ -113,7 +117,7 @@ class Aws:
             if operation in PLANS and not self.explains:
                 self.changes.append(words)
             else:
-                self.acts(words)
+                self.acts(words, guarded=not operation.startswith(STOPS))
         again = repeatable(operation)
         request = getattr(self._client(service, again=again), operation)
 
@@ -122,10 +126,11 @@ class Aws:
 
         return self._asked(service, operation, params, ask) or {}
 
-    def acts(self, command: str) -> None:
+    def acts(self, command: str, *, guarded: bool = True) -> None:
         """Said before anything is changed, with the command that would do it.
 
-        Raises Explained where changes are only told, GateRefused where nobody acknowledged the plan.
+        Raises Explained where changes are only told, GateRefused where nobody acknowledged the plan, and what
+        a guard raises.
         """
         if self.explains:
             self.changes.append(command)
@@ -136,6 +141,8 @@ class Aws:
                 f"the plan is not acknowledged; next would be: {command}",
                 "read the plan above, then set acknowledged (headless: -p acknowledged=true)",
             )
+        for guard in self.guards if guarded else ():
+            guard()
         self.changes.append(command)
 
     def pages(self, service: str, operation: str, key: str, /, **params: Any) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """One release at a time for a pipeline, across machines: a lock in its artifact bucket, with owner and lease.
 
 S3 writes on a condition: a first lock only where there is none, a later one only over the version that
-was read. So one of many gets it, and a stale one is taken over once. S3's own clock tells how old a lock is.
-It is renewed in the background; a holder that dies leaves it to expire.
+was read; each renewal is counted in it, so each is a version of its own. So one of many gets it, and a stale
+one is taken over once. S3's own clock tells how old a lock is. It is renewed in the background; a holder that
+dies leaves it to expire, and one that has lost it changes nothing more.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -14,7 +15,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from multiprocessing.util import Finalize
@@ -24,11 +25,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import AwsError, GbgError, Locked, NotThere
+from gbg_lib.errors import AwsError, Locked, NotThere
 from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
 from gbg_lib.runner import journal
-from gbg_lib.runs.folder import process_started
+from gbg_lib.runs.folder import process_started, this_machine
 
 KEY = "gbg/release-lock.json"
 LEASE_SECONDS = 120.0
@@ -46,6 +47,8 @@ class Owner:
     pid_started: str
     run: str
     """name of the run's folder; empty outside of runs"""
+    machine: str = ""
+    """`this_machine`: a host's name alone is what many containers share"""
 
     @property
     def words(self) -> str:
@@ -54,22 +57,23 @@ class Owner:
     @property
     def gone(self) -> bool:
         """Whether it was a process of this machine that has ended."""
-        here = asked("process", {"host": self.host, "pid": self.pid}, lambda: _started(self.host, self.pid))
+        here = asked("process", {"host": self.host, "pid": self.pid}, self._started)
         return here is not None and here != self.pid_started
+
+    def _started(self) -> str | None:
+        """When its process began, as `process_started` tells it; None for one of another machine."""
+        here = (self.host, self.machine) == (socket.gethostname(), this_machine())
+        return process_started(self.pid) if here else None
 
 
 def this_process() -> Owner:
     def told() -> list[Any]:
         path = os.environ.get(journal.VARIABLE, "")
         run = Path(path).parent.name if path else ""
-        return [_user(), socket.gethostname(), os.getpid(), process_started(os.getpid()), run]
+        pid = os.getpid()
+        return [_user(), socket.gethostname(), pid, process_started(pid), run, this_machine()]
 
     return Owner(*asked("process", {}, told))
-
-
-def _started(host: str, pid: int) -> str | None:
-    """When a process began, as `process_started` tells it; None for one of another machine."""
-    return process_started(pid) if host == socket.gethostname() else None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Held:
     lease_seconds: float
     released: bool
     nonce: str
+    renewals: int = 0
     etag: str = ""
     age: timedelta = timedelta()
     """since it was renewed, by S3's clock"""
@@ -104,12 +109,16 @@ class ReleaseLock:
     owner: Owner = field(default_factory=this_process)
     lease_seconds: float = LEASE_SECONDS
     mine: Held | None = None
+    lost: Locked | None = None
+    """set once somebody else has taken it"""
     _beat: threading.Event = field(default_factory=threading.Event)
+    _renewer: threading.Thread | None = None
 
     def take(self, doing: str) -> str:
         """Why it could be taken. Raises Locked with its holder, NotThere without a bucket."""
         if self.mine is not None:
             return "held already"
+        self._end_renewing()
         reason = "nobody held it"
         wanted = self._wanted(doing)
         if not self._put(wanted, {"IfNoneMatch": "*"}):
@@ -137,20 +146,29 @@ class ReleaseLock:
 
     def renew(self) -> None:
         """Raises Locked when it was taken over meanwhile."""
-        if self.mine is not None and not self._put(self.mine, {"IfMatch": self.mine.etag}):
+        mine = self.mine
+        if mine is None:
+            return
+        if not self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag}):
             self.mine = None
-            raise self._locked("it was taken over: this process had not renewed it in time")
+            self.lost = self._locked("it was taken over: this process had not renewed it in time")
+            raise self.lost
 
     def let_go(self) -> None:
         """Nothing where it is not held, or went with its bucket."""
-        self._beat.set()
+        self._end_renewing()
         if (mine := self.mine) is not None:
             self.mine = None
             try:
-                self._put(Held(**{**vars(mine), "released": True}), {"IfMatch": mine.etag})
+                self._put(replace(mine, released=True), {"IfMatch": mine.etag})
             except NotThere as error:
                 if code_of(error) != "NoSuchBucket":
                     raise
+
+    def require_held(self) -> None:
+        """Raises Locked when it was held, and somebody else has it now."""
+        if self.lost is not None:
+            raise self.lost
 
     def _put(self, held: Held, condition: dict[str, str]) -> bool:
         """Whether S3 took it."""
@@ -164,7 +182,7 @@ class ReleaseLock:
                 raise
             return self._arrived_after_all(held)
         if not held.released:
-            self.mine = Held(**{**vars(held), "etag": answer["ETag"]})
+            self.mine = replace(held, etag=answer["ETag"])
         return True
 
     def _arrived_after_all(self, held: Held) -> bool:
@@ -180,15 +198,27 @@ class ReleaseLock:
         return Held(self.owner, doing, since, self.lease_seconds, released=False, nonce=clock.drawn())
 
     def _keep_up(self) -> None:
-        self._beat.clear()
-        threading.Thread(target=self._renewing, daemon=True, name="release lock").start()
+        self._beat = threading.Event()
+        self._renewer = threading.Thread(
+            target=self._renewing, args=(self._beat,), daemon=True, name="release lock"
+        )
+        self._renewer.start()
+        self.aws.guards.append(self.require_held)
         Finalize(self, _quietly, args=(self.let_go,), exitpriority=AT_END)
 
-    def _renewing(self) -> None:
-        while not clock.waited(self._beat, max(self.lease_seconds / 3, 0.1)):
+    def _renewing(self, beat: threading.Event) -> None:
+        while not clock.waited(beat, max(self.lease_seconds / 3, 0.1)):
             _quietly(self.renew)  # AWS out of reach: the next try may find it, or the lease ends
             if self.mine is None:
                 return
+
+    def _end_renewing(self) -> None:
+        """Also waits for a renewal that is under way: it would write over what comes next."""
+        self._beat.set()
+        if self._renewer is not None:
+            self._renewer.join()
+            self._renewer, self.lost = None, None
+            self.aws.guards.remove(self.require_held)
 
     def _locked(self, what: str) -> Locked:
         return Locked(
@@ -208,8 +238,8 @@ def _quietly(act: Callable[[], Any]) -> None:
     """Where nobody hears an error: what it leaves shows in the lock itself."""
     try:
         act()
-    except GbgError as error:
-        journal.tell("lock", what=str(error))
+    except Exception as error:
+        journal.tell("lock", what=str(error) or type(error).__name__)
 
 
 def _user() -> str:

@@ -129,14 +129,15 @@ class Playing:
             return self._readings.get(door, 0.0 if door == "tick" else self._time())
 
     def waited(self, over: Callable[[], bool]) -> bool:
-        """Until it is this thread's turn (False), or `over` (True)."""
+        """Until it is this thread's turn (False), or `over` (True); a turn that it had came before that."""
         with self._moved:
-            while not over():
+            while True:
                 line = self._next_line()
                 if line is not None and _thread(line) == thread_name():
                     return False
+                if over():
+                    return True
                 self._moved.wait(0.05)
-        return True
 
     def page_is_next(self) -> bool:
         with self._moved:

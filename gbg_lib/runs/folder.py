@@ -78,6 +78,7 @@ def begin(
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pid_started": process_started(os.getpid()),
+        "machine": this_machine(),
     }
     whole_files.write_json(path / BEGUN, begun)
     return Folder(path, runbook)
@@ -96,7 +97,8 @@ def abandoned(path: Path) -> bool:
     if (path / result.FILE).exists():
         return False
     told = begun(path)
-    if told is None or str(told["host"]) != socket.gethostname():
+    here = (socket.gethostname(), this_machine())
+    if told is None or (str(told["host"]), str(told.get("machine", ""))) != here:
         return False
     return process_started(int(told["pid"])) != str(told["pid_started"])
 
@@ -110,6 +112,18 @@ def close_abandoned(runs: Path) -> list[str]:
                 _close_killed(path, told)
                 closed.append(path.name)
     return closed
+
+
+def this_machine() -> str:
+    """What tells where a process id holds: this start of the kernel, and the namespace of its ids.
+
+    Empty without a /proc. https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
 
 
 ZOMBIE = "Z"

@@ -25,7 +25,7 @@ from gbg_lib.replay import tape
 from gbg_lib.runner import whole_files
 from gbg_lib.runner.run import run
 from gbg_lib.runs import result
-from gbg_lib.runs.folder import BEGUN, GIVEN
+from gbg_lib.runs.folder import BEGUN, GIVEN, this_machine
 from gbg_lib.views.banner import MODE, WALKTHROUGH
 from gbg_lib.views.shown import WIDGET
 from gbg_sandbox.home import Home
@@ -77,7 +77,8 @@ def keep_replies(run_folder: Path, target: Path) -> None:
     packed.write_bytes(lzma.compress("".join(map(nameless, lines)).encode(), preset=9 | lzma.PRESET_EXTREME))
     told, ended = (json.loads((run_folder / name).read_text()) for name in (BEGUN, result.FILE))
     source = f"runbooks/{told['runbook']}.ipynb"
-    here = {"host": "this-machine", "pid": 0, "pid_started": "", "source": source, "plan": [source]}
+    nobody = {"host": "this-machine", "machine": "", "pid": 0, "pid_started": ""}
+    here = {**nobody, "source": source, "plan": [source]}
     whole_files.write_json(target / BEGUN, {**told, **here, "series": target.name})
     whole_files.write_json(
         target / result.FILE,
@@ -90,7 +91,12 @@ def nameless(line: str) -> str:
     """A line that tells who held the release lock and where, with other names."""
     if '"door":"process"' not in line and KEY not in line:
         return line
-    for name, other in ((socket.gethostname(), "this-machine"), (getpass.getuser(), "somebody")):
+    names = {
+        socket.gethostname(): "this-machine",
+        getpass.getuser(): "somebody",
+        this_machine(): "this start of it",
+    }
+    for name, other in names.items():
         line = re.sub(rf"(?<=\"){re.escape(name)}(?=\\?\")", other, line)
     return line
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,6 +19,11 @@ class FakeBucket:
         self.there = True
         self.lose_answer = False
         """whether the next write is done and its answer lost"""
+        self.reads = 0
+        self.after_read: Callable[[], object] = lambda: None
+        """what happens once, between the next read and its reader's next request"""
+        self.before_answer: Callable[[], object] = lambda: None
+        """what happens at each write that is done, before its answer is there"""
 
     def pass_seconds(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -31,15 +37,19 @@ class FakeBucket:
         if "IfMatch" in condition and (held is None or _etag(held[0]) != condition["IfMatch"]):
             raise refusal("PreconditionFailed", "At least one of the pre-conditions did not hold")
         self.objects[Key] = (Body, self.now)
+        self.before_answer()
         if self.lose_answer:
             self.lose_answer = False
             raise refusal("PreconditionFailed", "the second try of a write whose answer was lost")
         return {"ETag": _etag(Body)}
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        self.reads += 1
         if Key not in self.objects:
             raise refusal("NoSuchKey", "The specified key does not exist.")
         body, written = self.objects[Key]
+        happens, self.after_read = self.after_read, lambda: None
+        happens()
         headers = {"date": format_datetime(self.now, usegmt=True)}
         return {
             "Body": io.BytesIO(body),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from gbg_lib.errors import Locked, NotThere
 from gbg_lib.release_lock import KEY, ReleaseLock, this_process
 from tests.unit.aws_fakes import connected
 from tests.unit.bucket_fakes import FakeBucket
+from tests.unit.serving_fakes import FakeServing
 
 LEASE_SECONDS = 3600.0
 """no renewal in the background while a test runs"""
@@ -74,6 +76,89 @@ def test_a_holder_of_this_machine_whose_process_is_gone_is_followed_at_once(buck
     mine = ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=LEASE_SECONDS)
     assert mine.take("another").endswith("that process is gone")
     mine.let_go()
+
+
+def test_a_stale_lock_that_is_renewed_while_another_looks_at_it_stays_its_holders(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    """As by a laptop that wakes up."""
+    ada, bob = locks
+    ada.take("a release")
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+
+    def first_look() -> None:
+        bucket.after_read = ada.renew
+
+    bucket.after_read = first_look
+    with pytest.raises(Locked, match="somebody was faster"):
+        bob.take("another")
+    ada.renew()
+    held = bob.look()
+    assert held is not None and (held.owner.user, held.renewals) == ("ada", 2)
+
+
+def test_letting_go_waits_for_a_renewal_that_is_under_way(bucket: FakeBucket) -> None:
+    lock, others = ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=0.3), threading.enumerate()
+    lock.take("a release")
+    [renewer] = [thread for thread in threading.enumerate() if thread not in others]
+    under_way, answered = threading.Event(), threading.Event()
+
+    def answer_late() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            under_way.set()
+            answered.wait(30)
+
+    bucket.before_answer = answer_late
+    assert under_way.wait(30)
+    threading.Timer(0.1, answered.set).start()
+    lock.let_go()
+    renewer.join(30)
+    held = lock.look()
+    assert held is not None and held.released
+    assert lock.mine is None, "or the next release would believe that it holds it"
+
+
+def test_who_has_lost_it_changes_nothing_more_and_may_still_stop_a_release(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    ada, bob = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws = connected(s3=bucket, codedeploy=fleet)
+    ada.take("a repair")
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+    bob.take("another")
+    with pytest.raises(Locked):
+        ada.renew()
+    with pytest.raises(Locked, match="it was taken over"):
+        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+    assert fleet.changes == 0
+    ada.aws.call("codedeploy", "stop_deployment", deploymentId="d-NEW", autoRollbackEnabled=True)
+    ada.let_go()
+    ada.aws.acts("what has nothing to do with it")
+    assert fleet.stopped == ["d-NEW"]
+
+
+def test_an_odd_answer_does_not_end_the_renewing(bucket: FakeBucket) -> None:
+    lock = ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=0.3)
+    lock.take("a release")
+    bucket.objects[KEY] = (b"{", bucket.now)
+    for _ in range(600):
+        if bucket.reads >= 2:
+            break
+        threading.Event().wait(0.05)
+    lock.mine = None
+    assert bucket.reads >= 2
+
+
+def test_a_process_of_another_machine_with_the_same_name_is_not_taken_for_gone(bucket: FakeBucket) -> None:
+    """As containers of one image have it."""
+    owner = replace(this_process(), pid_started="not that of the process here", machine="another container")
+    theirs = ReleaseLock(connected(s3=bucket), "artifacts", owner, LEASE_SECONDS)
+    theirs.take("a release")
+    with pytest.raises(Locked, match="held by"):
+        ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=LEASE_SECONDS).take("another")
+    theirs.let_go()
 
 
 def test_a_lock_whose_answer_was_lost_is_ones_own(locks: list[ReleaseLock], bucket: FakeBucket) -> None:

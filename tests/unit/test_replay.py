@@ -335,6 +335,31 @@ def test_a_thread_asks_again_when_it_asked_then(runs: Runs) -> None:
     assert now == then == ["begun", "renewed", "renewed", "renewed"]
 
 
+def test_a_thread_that_asked_before_its_end_does_so_again_however_late_it_looks(runs: Runs) -> None:
+    """In a replay whoever ends it may be there first."""
+
+    def act(aws: Aws) -> list[str]:
+        renewed: list[str] = []
+        over = threading.Event()
+
+        def renew() -> None:
+            while not clock.waited(over, 0.01):
+                aws.call("s3", "put_object", Bucket="b", Key="lock", Body=b"")
+                renewed.append("once")
+                over.set()
+
+        if tape.playing():
+            over.set()
+        thread = threading.Thread(target=renew, name="lock")
+        thread.start()
+        thread.join(30)
+        aws.call("s3", "put_object", Bucket="b", Key="last", Body=b"")
+        return renewed
+
+    then, now = runs.both(act, s3=FakeS3())
+    assert now == then == ["once"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -179,6 +179,11 @@ def test_a_run_that_goes_on_is_not_closed_and_one_whose_process_is_gone_is(
     gone = begin(tmp_path, source, {}, {}, Asked())
     told = json.loads((gone.path / "run.json").read_text())
     (gone.path / "run.json").write_text(json.dumps(told | {"pid_started": "0"}))
+    elsewhere = begin(tmp_path, source, {}, {}, Asked())
+    told = json.loads((elsewhere.path / "run.json").read_text())
+    (elsewhere.path / "run.json").write_text(
+        json.dumps(told | {"pid_started": "0", "machine": "a container"})
+    )
     assert close_abandoned(tmp_path) == [gone.path.name]
     assert close_abandoned(tmp_path) == []
     assert not (mine.path / "result.json").exists()
