@@ -87,7 +87,11 @@ def test_the_repair_makes_the_fleet_the_stacks_own(mended: Deployment) -> None:
     assert physical["BlueGroup"] == group(mended)
     after = mended.group
     kept = ("Instances", "LaunchTemplate", "MinSize", "MaxSize", "DesiredCapacity", "TargetGroupARNs")
-    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    told = mended.aws.pages(
+        "autoscaling", "describe_scaling_activities", "Activities", AutoScalingGroupName=name
+    )
+    causes = "\n".join(one["Cause"] for one in told)
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}, causes
     assert step.drift() == []
 
 
