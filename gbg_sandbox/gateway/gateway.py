@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from werkzeug import Request, Response
 
@@ -81,7 +82,8 @@ class Gateway:
                 return models.serialize(operation, error, request_id)
         except (AwsError, models.UnknownOperation) as unknown:
             log.debug("answering in plain form: %s", unknown)
-        return _plain_error(error, request_id)
+        form = (request.content_type or "").startswith("application/x-www-form-urlencoded")
+        return _plain_error(error, request_id, form)
 
     def _route(self, request: Request) -> Route | None:
         host = request.host.partition(":")[0]
@@ -206,13 +208,15 @@ def _refusal(operation: models.Operation) -> AwsError:
     return AwsError(code.get(operation.protocol, "UnknownOperationException"), message, 501)
 
 
-def _plain_error(error: AwsError, request_id: str) -> Response:
-    """An error before the operation is known: XML and JSON clients both find the code."""
-    response = Response(
-        json.dumps({"__type": error.code, "message": error.message, "Code": error.code}),
-        status=error.status,
-        content_type="application/x-amz-json-1.1",
-    )
+def _plain_error(error: AwsError, request_id: str, form: bool = False) -> Response:
+    """An error before the operation is known: JSON, or XML for a client that sent a form."""
+    if form:
+        content = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        body = f"<ErrorResponse><Error>{content}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    else:
+        body = json.dumps({"__type": error.code, "message": error.message, "Code": error.code})
+    kind = "text/xml" if form else "application/x-amz-json-1.1"
+    response = Response(body, status=error.status, content_type=kind)
     response.headers["x-amzn-RequestId"] = request_id
     response.headers["x-amzn-ErrorType"] = error.code
     return response

@@ -43,7 +43,7 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request and, unlike werkzeug's own, leave the connection open for the next one."""
         try:
-            answer = Response.from_app(self.server.app, self.make_environ())
+            answer = self._answer(self.make_environ())
             try:
                 self._send(answer)
             finally:
@@ -51,6 +51,14 @@ class _Handler(WSGIRequestHandler):
         except (ConnectionError, TimeoutError, ssl.SSLError) as error:
             self.close_connection = True
             self.connection_dropped(error)
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
+        try:
+            return Response.from_app(self.server.app, environ)
+        except Exception:
+            log.exception("%s %s", self.command, self.path)
+            self.close_connection = True
+            return Response("gbg_sandbox failed; its log says why", status=500)
 
     def _send(self, answer: Response) -> None:
         self.send_response(answer.status_code, answer.status.partition(" ")[2])

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from werkzeug import Request, Response
 
 import gbg_sandbox
+from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.gateway.server import Listener
 from gbg_sandbox.gateway.tls import Authority
 
@@ -111,3 +115,26 @@ def test_an_agent_keeps_its_connection_and_makes_a_new_one_when_it_was_closed(
             door.close()
             door.open()
     door.close()
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("redshift", "describe_clusters"), ("dynamodb", "list_tables"), ("apigateway", "get_rest_apis")],
+)
+def test_a_service_that_is_not_there_is_named_in_a_form_that_its_client_reads(
+    cloud: Cloud, service: Any, operation: str
+) -> None:
+    keys = cloud.credentials.issue(cloud.aws, real_seconds=60)
+    client = boto3.client(
+        service,
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        aws_session_token=keys.token,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(ClientError) as refused:
+        getattr(client, operation)()
+    error = refused.value.response["Error"]
+    assert error["Code"] == "UnknownService" and f"has no service '{service}'" in error["Message"]
