@@ -162,7 +162,7 @@ class Rollback:
             yield self._pin(fleet, self._version(situation, fleet, good))
             yield from self._deploy_revision(good)
             return
-        yield Progress("roll the stage back", "going on", f"execution {started}")
+        yield Progress("roll the stage back", "done", f"execution {started} has begun")
         yield from self._to_the_end(started)
 
     def _deploy_revision(self, good: Release) -> Iterator[Progress]:
@@ -218,7 +218,7 @@ class Rollback:
             pipelineExecutionId=release.execution_id,
             retryMode="ALL_ACTIONS",
         )
-        yield Progress(f"retry {failed.stage}", "going on", f"execution {release.execution_id}")
+        yield Progress(f"retry {failed.stage}", "done", f"execution {release.execution_id} goes on")
         try:
             yield from self._to_the_end(release.execution_id)
         except ReleaseFailed:

@@ -191,7 +191,7 @@ def test_staying_brings_the_parameter_back_to_what_serves(story: Story) -> None:
 
 def test_the_retried_stage_gets_the_image_of_its_own_release(story: Story) -> None:
     """The failure had put the fleet back on the former version."""
-    assert (story.retried[0].step, story.retried[0].status) == ("retry Deploy", "going on")
+    assert (story.retried[0].step, story.retried[0].status) == ("retry Deploy", "done")
     assert story.person.asked[1].found == story.person.asked[0].found
 
 
