@@ -19,6 +19,8 @@ from gbg_lib.jobs.window import require_open
 from gbg_lib.parameters import Parameters
 from gbg_lib.stacks import StackEvent, StackPlan
 from gbg_lib.steps import ReleaseRun
+from gbg_lib.way_back.situation import read_situation
+from gbg_lib.way_back.ways import running
 
 NEWEST_IMAGE = "SourceAmiParameter"
 OS_RELEASE = "OsRelease"
@@ -51,7 +53,7 @@ class Rebake(ReleaseRun):
     def decide(self) -> RebakePlan:
         """Raises GateRefused: outside of the window, or while a release is going on."""
         window = require_open(self.parameters.window, self._now())
-        serving = self._serving()
+        serving = self.serving()
         given = self.stacks.parameters(self.base_stack)
         former, newest = given[OS_RELEASE], self._newest_release(given[NEWEST_IMAGE])
         asked = self.parameters.patch_release
@@ -76,8 +78,12 @@ class Rebake(ReleaseRun):
             return plan.execution_id
         return self.begin(f"a rebake on {plan.wanted}", plan.commit)
 
-    def _serving(self) -> tuple[str, str]:
-        """Commit and execution of the last release. Raises NotThere, GateRefused."""
+    def serving(self) -> tuple[str, str]:
+        """Commit and execution of the newest release whose image the fleet runs.
+
+        Not of the newest that succeeded: CodeDeploy may have gone back from it, without an execution.
+        Raises NotThere, GateRefused.
+        """
         executions = self.pipeline.executions()
         if going_on := next((one for one in executions if not one.over), None):
             raise GateRefused(
@@ -85,10 +91,19 @@ class Rebake(ReleaseRun):
                 f"release {going_on.id[:8]} of commit {going_on.commit[:8]} is going on",
                 "it bakes an image of its own; the next night's job looks again",
             )
-        released = next((one for one in executions if one.status == "Succeeded"), None)
-        if released is None:
+        if not any(one.status == "Succeeded" for one in executions):
             raise NotThere("rebake", "nothing was released yet", "run runbook 04 first")
-        return released.commit, released.id
+        fleet = read_situation(self.aws, self.base).serving
+        image = running(fleet)[1] if fleet else ""
+        for one in executions:
+            released = self.release(one.id) if one.status == "Succeeded" else None
+            if released is not None and image and released.image == image:
+                return released.commit, released.execution_id
+        raise NotThere(
+            "rebake",
+            f"the fleet runs {image or 'nothing'}, which no release that CodePipeline knows brought",
+            "release by runbook 04",
+        )
 
     def _newest_release(self, parameter: str) -> str:
         """Of the image that AWS offers as the newest; its name tells the release."""
