@@ -12,7 +12,7 @@ from datetime import datetime
 
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import Deployment, DeploymentGroup, deployment, deployment_group
-from gbg_lib.errors import AwsError, GateRefused
+from gbg_lib.errors import AccessRefused, AwsError, GateRefused
 from gbg_lib.fleet import read_page
 from gbg_lib.gates.after_traffic import AfterTraffic, Tolerance, change_of_traffic
 from gbg_lib.gates.before_traffic import smoke_test
@@ -26,6 +26,7 @@ PROBES = 10
 """visits a look while green is watched, so that a site without visitors has figures too"""
 LEAST_WATCH_SECONDS = 60.0
 """where minutes are hurried, real work still takes its time"""
+COMPLETED = "DeploymentAlreadyCompletedException"
 BEFORE, AFTER = "Gate before traffic", "Gate after traffic"
 
 
@@ -51,6 +52,8 @@ class ReleaseGates:
         self._watches: dict[str, Watch] = {}
         self._begun: dict[str, datetime] = {}
         self._group: DeploymentGroup | None = None
+        self._unstopped: tuple[Deployment, GateRefused] | None = None
+        """a deployment that AWS would not stop just now, and why it is to be stopped"""
 
     def beside(self, actions: list[Action]) -> list[Action]:
         """One look at what the gates have to say now; a row a gate."""
@@ -60,6 +63,8 @@ class ReleaseGates:
         return [self._row(name, judgement) for name, judgement in self.judgements.items()]
 
     def look(self, found: Deployment) -> None:
+        if self._unstopped is not None:
+            self._stop(*self._unstopped)
         if found.over or self.refusal is not None or found.creator == "codeDeployRollback":
             return
         if found.status == "Ready":
@@ -80,9 +85,13 @@ class ReleaseGates:
         self.require()
 
     def require(self) -> None:
-        """Raises GateRefused when one of the gates stopped the release."""
+        """Raises GateRefused when one of the gates stopped the release, or would have."""
         if self.refusal is not None:
             raise self.refusal
+        if self._unstopped is not None:
+            found, refusal = self._unstopped
+            told = f"{refusal.what}; deployment {found.id} could not be stopped"
+            raise GateRefused(refusal.where, told, refusal.try_this)
 
     def _before_traffic(self, found: Deployment) -> None:
         if BEFORE not in self._watches:
@@ -145,12 +154,21 @@ class ReleaseGates:
         return True
 
     def _stop(self, found: Deployment, refusal: GateRefused) -> None:
-        """Traffic goes back to blue while it lives; told, and raised when the release is over."""
+        """Traffic goes back to blue while it lives; told, and raised when the release is over.
+
+        Where AWS does not answer it is tried again at the next look.
+        """
         done = f"deployment {found.id} is stopped, and the traffic is blue's"
         try:
             self.aws.call("codedeploy", "stop_deployment", deploymentId=found.id, autoRollbackEnabled=True)
+        except AccessRefused as error:
+            done = f"deployment {found.id} goes on, for it may not be stopped ({error.what})"
         except AwsError as error:
+            if not error.what.startswith(COMPLETED):
+                self._unstopped = found, refusal
+                return
             done = f"blue is gone already ({error.what}); runbook 05 says which way back is open"
+        self._unstopped = None
         self.refusal = GateRefused(refusal.where, f"{refusal.what}; {done}", refusal.try_this)
 
     def _continue(self, found: Deployment) -> None:

@@ -116,6 +116,8 @@ class FakeServing:
         self.answers: dict[str, str] = {}
         """machine → what its /health answers; nothing where it isn't named"""
         self.stage_rollback_error = ""
+        self.stop_errors: list[str] = []
+        """what the next tries to stop a deployment end with"""
         self.deployed_to: list[str] = []
         """releases that a deployment brought again, as they were started"""
         self.continued: list[str] = []
@@ -354,6 +356,8 @@ class FakeServing:
         found = self.deployments[name]
         if found.status in ("Succeeded", "Failed", "Stopped"):
             raise refusal("DeploymentAlreadyCompletedException", "it has already completed")
+        if self.stop_errors:
+            raise refusal(self.stop_errors.pop(0), "not now")
         assert given["autoRollbackEnabled"]
         self.stopped.append(name)
         found.then = "Stopped"

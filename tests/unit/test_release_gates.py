@@ -362,6 +362,33 @@ class TestGoingOn:
         ):
             gates.require()
 
+    def test_a_stop_that_aws_did_not_take_is_tried_again_at_the_next_look(self, cloud: FakeServing) -> None:
+        self.moved(cloud)
+        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.stop_errors = ["ThrottlingException"]
+        gates, aws = self.gates(cloud)
+        gates.look(deployment(aws, "d-NEW"))
+        assert cloud.stopped == []
+        with pytest.raises(GateRefused, match="deployment d-NEW could not be stopped"):
+            gates.require()
+        gates.look(deployment(aws, "d-NEW"))
+        assert cloud.stopped == ["d-NEW"]
+        with pytest.raises(GateRefused, match="is stopped, and the traffic is blue's"):
+            gates.require()
+
+    def test_a_release_that_may_not_be_stopped_is_told_with_the_gates_own_reason(
+        self, cloud: FakeServing
+    ) -> None:
+        self.moved(cloud)
+        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.stop_errors = ["AccessDeniedException"]
+        gates, aws = self.gates(cloud)
+        gates.look(deployment(aws, "d-NEW"))
+        with pytest.raises(
+            GateRefused, match=r"errors.*; deployment d-NEW goes on, for it may not be stopped"
+        ):
+            gates.require()
+
     def test_a_gate_that_the_end_came_before_still_says_its_word(self, cloud: FakeServing) -> None:
         self.moved(cloud)
         cloud.moved = datetime.now(UTC) - timedelta(minutes=1)
