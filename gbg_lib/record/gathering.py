@@ -45,6 +45,8 @@ class Subject:
     """what someone who watched the release kept"""
     former_execution: str = ""
     """the release that brought what served before"""
+    status: str = ""
+    """how the execution ended"""
 
     @property
     def pipeline(self) -> str:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gbg_lib.errors import GateRefused, NotThere
+from gbg_lib.errors import GateRefused, GbgError, NotThere
 from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
-from gbg_lib.record.format import Evidence, Overtaken, lines, read_lines, record_name, stamp
+from gbg_lib.record.format import Evidence, Overtaken, RecordError, lines, read_lines, record_name, stamp
 from gbg_lib.record.gathering import MISSING, Gathering, Subject
 from gbg_lib.record.manifest import Manifest, Resource
 from gbg_lib.record.observe import Observations
@@ -58,6 +58,10 @@ class Recorded:
     """where it is in S3; empty where there is no bucket"""
 
 
+class NeverBegan(NotThere):
+    """A release has no action, so there is nothing to record."""
+
+
 class Recorder:
     """Where nobody acknowledged that AWS may be changed, records are kept on this machine only.
 
@@ -84,11 +88,25 @@ class Recorder:
         return self._record(execution)
 
     def record_all(self) -> Iterator[Recorded]:
-        """Every release that is over, oldest first: a record, or late evidence where there is one."""
+        """Every release that is over, oldest first: a record, or late evidence where there is one.
+
+        One that never began an action is passed over. Raises what is wrong with a release after the others.
+        """
         self.bucket.fetch_index(self.store)
+        wrong: list[GbgError] = []
         for execution in reversed(list(self.step.pipeline.all_executions())):
-            if execution.over:
-                yield self._record(execution)
+            if not execution.over:
+                continue
+            try:
+                done = self._record(execution)
+            except NeverBegan:
+                continue
+            except (NotThere, RecordError) as error:
+                wrong.append(error)
+                continue
+            yield done
+        if wrong:
+            raise wrong[0]
 
     def pending(self) -> list[Execution]:
         """Releases that are over and have no record yet, oldest first."""
@@ -208,10 +226,10 @@ class Recorder:
         )
         actions = tuple(sorted(told, key=lambda one: (one["startTime"], one["lastUpdateTime"])))
         if not actions:
-            raise NotThere(
+            raise NeverBegan(
                 f"release {execution.id[:8]}",
-                "CodePipeline knows none of its actions any more",
-                "it keeps them twelve months",
+                f"it is {execution.status}, and CodePipeline tells no action of it",
+                "one that ended before it began has none; those of others are kept for twelve months",
             )
         former_execution, former_commit = self._former(execution)
         return Subject(
@@ -228,6 +246,7 @@ class Recorder:
             if any(map(_before, observed))
             else (*observed, *self._left_by(former_execution, execution.started)),
             former_execution,
+            execution.status,
         )
 
     def _former(self, execution: Execution) -> tuple[str, str]:

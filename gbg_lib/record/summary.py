@@ -15,7 +15,8 @@ MESSAGE = 120
 
 def summarised(subject: Subject, found: Gathering, settled: bool) -> dict[str, Any]:
     """Only what is worth a column."""
-    execution = found.evidence["execution"].data
+    told = found.evidence.get("execution")
+    execution: Mapping[str, Any] = told.data if told else {"status": subject.status}
     image = next((one.data for one in found.of("image") if one.id == "image:golden"), {})
     commit = found.evidence.get(f"commit:{subject.commit}")
     return {

@@ -16,9 +16,11 @@ from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources import SOURCES, ask
 from gbg_lib.record.sources.bake import _packages
 from gbg_lib.record.sources.deploy import deployments
+from gbg_lib.record.sources.fleet import activities
 from gbg_lib.record.sources.pipeline import masked_zip
 from gbg_lib.record.sources.traffic import _resolution
 from gbg_lib.record.sources.trail import shortened
+from gbg_lib.record.summary import summarised
 from gbg_lib.secret.masking import MASK, Masking
 from tests.unit.aws_fakes import connected, refusal
 from tests.unit.release_fakes import (
@@ -185,3 +187,33 @@ def test_what_a_call_carried_is_shortened() -> None:
     told = shortened({"templateBody": "x" * 5_000, "list": [{"n": 1}]})
     assert len(json.dumps(told)) < 600
     assert "5000 characters" in told["templateBody"]
+
+
+class Scaling:
+    """An old activity of another group has not ended: AWS tells it first."""
+
+    def describe_scaling_activities(self, **given: Any) -> dict[str, Any]:
+        def told(name: str, begin: float, **more: Any) -> dict[str, Any]:
+            group = f"CodeDeploy_gbg-fleet_{name}"
+            return {"ActivityId": name, "AutoScalingGroupName": group, "StartTime": at(begin), **more}
+
+        return {
+            "Activities": [
+                told("stuck", -86400),
+                told("new", 50, EndTime=at(60)),
+                told("old", -86000, EndTime=at(-85000)),
+                told("older", -90000, EndTime=at(-89000)),
+            ]
+        }
+
+
+def test_an_old_activity_that_goes_on_hides_none_of_the_release() -> None:
+    found = Gathering()
+    activities(subject(connected(autoscaling=Scaling())), found)
+    assert [one.data["ActivityId"] for one in found.of("scaling.activity")] == ["new"]
+
+
+def test_a_summary_does_without_an_execution_that_could_not_be_had() -> None:
+    release = replace(subject(connected()), status="Failed")
+    told = summarised(release, Gathering(), settled=False)
+    assert (told["status"], told["trigger"], told["execution"]) == ("Failed", "", EXECUTION)

@@ -108,6 +108,8 @@ def activities(subject: Subject, found: Gathering) -> None:
     for activity in told:
         name = activity["AutoScalingGroupName"]
         if activity["StartTime"] < begin:
+            if "EndTime" not in activity:
+                continue  # those in progress come first, however old
             break
         if activity["StartTime"] <= subject.end and (name in names or name.startswith(prefix)):
             found.add(

@@ -1,0 +1,60 @@
+"""Recording every release: one that can't be recorded keeps none of the others from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gbg_lib.parameters import Parameters
+from gbg_lib.pipeline import Execution
+from gbg_lib.record.format import RecordError
+from gbg_lib.record.recorder import NeverBegan, Recorded, Recorder
+from gbg_lib.steps import ReleaseRun
+from tests.unit.serving_fakes import NEW, OLD, FakeServing
+from tests.unit.serving_fakes import Execution as FakeExecution
+from tests.unit.site import serving
+
+
+class Recording(Recorder):
+    """Without what is gathered of a release; `broken` are releases whose record is damaged."""
+
+    broken: frozenset[str] = frozenset()
+
+    def _write(self, execution: Execution) -> Recorded:
+        self._subject(execution, ())
+        if execution.id in self.broken:
+            raise RecordError("record", "it is damaged", "")
+        return Recorded(Path(execution.id), "written", "it had no record")
+
+
+@pytest.fixture
+def cloud() -> Iterator[FakeServing]:
+    made = FakeServing()
+    with serving(made.pages) as site:
+        made.base["SiteUrl"] = site
+        yield made
+
+
+def recorder(cloud: FakeServing, folder: Path) -> Recording:
+    return Recording(ReleaseRun(Parameters(), cloud.connect()), folder)
+
+
+def test_a_release_that_ended_before_it_began_is_passed_over(cloud: FakeServing, tmp_path: Path) -> None:
+    """A queued one that was stopped, or cancelled by an update of the pipeline."""
+    cloud.executions.insert(1, FakeExecution("e-queued", "Cancelled", [], NEW))
+    made = recorder(cloud, tmp_path)
+    assert [one.path.name for one in made.record_all()] == [OLD, NEW]
+    with pytest.raises(NeverBegan, match="it is Cancelled, and CodePipeline tells no action of it"):
+        made.record("e-queued")
+
+
+def test_a_damaged_record_is_told_after_the_others_are_written(cloud: FakeServing, tmp_path: Path) -> None:
+    made = recorder(cloud, tmp_path)
+    made.broken = frozenset({OLD})
+    written = []
+    with pytest.raises(RecordError, match="it is damaged"):
+        for one in made.record_all():
+            written.append(one.path.name)
+    assert written == [NEW]
