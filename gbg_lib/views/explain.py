@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gbg_lib.errors import Explained, GbgError
+from gbg_lib.errors import CheckFailed, Explained, NotThere
 from gbg_lib.views.late import ipython, notebook
 from gbg_lib.views.shown import GREEN, note
 
@@ -51,12 +51,12 @@ class Guarded(ast.NodeTransformer):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Says what was not done instead of raising it."""
+    """Says what was not done, and what isn't there for that reason, instead of raising it; no other error."""
     try:
         yield
     except Explained as told:
         notebook.display(note(GREEN, [told.what], label="not done"))
-    except GbgError as told:
+    except (NotThere, CheckFailed) as told:
         notebook.display(
             note(GREEN, [f"{told.where}: {told.what}", "As long as nothing is done, this can't be there."],
                  label="not shown")

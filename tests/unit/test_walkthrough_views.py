@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from IPython.testing.globalipapp import start_ipython
 
-from gbg_lib.errors import Explained, GbgError, NotThere
+from gbg_lib.errors import AccessRefused, AwsError, Explained, GateRefused, GbgError, NotThere, StackFailed
 from gbg_lib.parameters import Parameters, names_for
 from gbg_lib.progress import LEARNER, Progress
 from gbg_lib.steps import BaseStack
@@ -235,6 +235,11 @@ class TestExplaining:
     def test_what_a_cell_above_did_not_make_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.run("release.commit")
         assert "release would come from a cell above" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("kind", [AccessRefused, AwsError, StackFailed, GateRefused])
+    def test_what_has_another_cause_than_that_nothing_is_done_ends_it(self, kind: type[GbgError]) -> None:
+        with pytest.raises(kind), explained():
+            raise kind("keys", "they have expired", "")
 
     def test_other_errors_are_errors(self) -> None:
         with pytest.raises(ZeroDivisionError):
