@@ -18,6 +18,8 @@ from gbg_lib.rehearsal.steps import Lane, Step, lanes
 BEFORE = 5
 """steps that are shown before the first divergence"""
 STATUS, ORDER = "status", "order"
+PROGRESS = frozenset({"machines"})
+"""results that tell how far a step had come when it failed, and not why"""
 
 
 @dataclass(frozen=True)
@@ -209,4 +211,5 @@ def _ending(told: Sequence[Lane]) -> Ending | None:
     if not timed:
         return None
     step, lane = min(timed, key=lambda one: (one[0].until or one[0].at).timestamp())  # type: ignore[union-attr]
-    return Ending(f"{lane.group}: {step.name}", step.status, tuple(sorted(step.results.items())))
+    said = {name: text for name, text in step.results.items() if name not in PROGRESS}
+    return Ending(f"{lane.group}: {step.name}", step.status, tuple(sorted(said.items())))

@@ -224,3 +224,38 @@ def test_evidence_of_an_odd_shape_is_refused_by_name() -> None:
 
     with pytest.raises(Exception, match="odd shape"):
         compared(odd)
+
+
+def stopped(edit: Edit, likeness: Likeness) -> Comparison:
+    """Of the release that an alarm stopped, and itself as `edit` leaves its deployment."""
+    of = open_archive(EXAMPLES / "failures" / "connections-run-out.zip")
+
+    def on_deployment(line: dict[str, Any]) -> None:
+        if line["kind"] == "deployment" and line["data"]["status"] == "Stopped":
+            edit(line["data"])
+
+    return compare(of, altered(on_deployment, of), likeness)
+
+
+@pytest.mark.parametrize("likeness", [Likeness(), Likeness(tools=False)])
+def test_how_far_a_deployment_had_come_is_a_difference_and_no_other_reason(likeness: Likeness) -> None:
+    found = stopped(lambda data: data.update(deploymentOverview={"Succeeded": 1, "InProgress": 1}), likeness)
+    assert [one.place for one in found.divergences] == ["deployments: deployment 1"]
+    assert found.same_ending
+
+
+@pytest.mark.parametrize("likeness", [Likeness(), Likeness(tools=False)])
+def test_another_alarm_is_another_reason(likeness: Likeness) -> None:
+    def other(data: dict[str, Any]) -> None:
+        error = data["errorInformation"]
+        error["message"] = error["message"].replace("gbg-target-5xx", "gbg-unhealthy-hosts")
+
+    assert not stopped(other, likeness).same_ending
+
+
+def test_words_around_an_alarm_are_awss() -> None:
+    def reworded(data: dict[str, Any]) -> None:
+        data["errorInformation"]["message"] = "Some alarms were on. Activated alarms: <gbg-target-5xx>"
+
+    assert stopped(reworded, Likeness(tools=False)).same
+    assert not stopped(reworded, Likeness()).same
