@@ -101,9 +101,13 @@ def _endings(made: Outcome) -> Section:
     recorded, rehearsed = made.comparison.endings
     if recorded is None and rehearsed is None:
         return Section("How it ended", "Nothing failed, neither then nor now.")
-    words = "It failed at the same step for the same reason." if made.comparison.same_ending else (
-        "It did not end for the same reason."
-    )  # fmt: skip
+    words = "It did not end for the same reason."
+    if made.comparison.same_ending:
+        words = "It failed at the same step for the same reason."
+    elif recorded is None:
+        words = "Nothing failed then; this did now."
+    elif rehearsed is None:
+        words = "This failed then; nothing did now."
     rows = [("recorded", *_ending(recorded)), ("rehearsed", *_ending(rehearsed))]
     return Section("How it ended", words, ("", "first step that failed", "what it said"), tuple(rows))
 

@@ -21,6 +21,7 @@ NAME = "rehearsal"
 CELLS = """
 th { text-align: left }
 td { white-space: pre-line; overflow-wrap: anywhere }
+td { min-width: 6rem }
 td:first-child { min-width: 11rem }
 .same { color: #006b4f } .diverged { color: #b34700 }
 """
