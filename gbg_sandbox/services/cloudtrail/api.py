@@ -18,6 +18,7 @@ DATA_EVENTS = frozenset(
     {"s3:PutObject", "s3:DeleteObject", "s3:CopyObject", "s3:UploadPart", "lambda:Invoke"}
 )
 PAGE = 50
+FIRST = datetime.min.replace(tzinfo=UTC)
 LONGEST_CALL = timedelta(minutes=5)
 """a call is dated by its beginning and written down at its end"""
 
@@ -30,7 +31,7 @@ class CloudTrail(Service):
         attributes = params.get("LookupAttributes", [])
         if len(attributes) > 1:
             raise AwsError("InvalidLookupAttributesException", "one lookup attribute a call, as on AWS")
-        start = params.get("StartTime", datetime.min.replace(tzinfo=UTC))
+        start = params.get("StartTime", FIRST)
         end = params.get("EndTime", datetime.max.replace(tzinfo=UTC))
         wanted = [(one["AttributeKey"], one["AttributeValue"]) for one in attributes]
         size = params.get("MaxResults", PAGE)
