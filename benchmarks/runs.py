@@ -19,7 +19,7 @@ import nbformat
 from common import tell
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS = 3
+ROUNDS = 5
 CELLS = 22
 RUNS = 100
 SET_CHILD_SUBREAPER = 36
