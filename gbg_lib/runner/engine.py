@@ -21,7 +21,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from gbg_lib.errors import Explained, GbgError, TimedOut
+from gbg_lib.errors import Explained, GbgError, RunFailed, TimedOut
 from gbg_lib.runner import journal, whole_files
 from gbg_lib.runner.given import require_known
 from gbg_lib.runner.in_flight import InFlight, told_in_time
@@ -177,6 +177,7 @@ class GbgEngine(NBClientEngine):  # type: ignore[misc]
             notebook.notebook_start()
             try:
                 cls.execute_managed_notebook(notebook, kernel_name, log_output, gbg_watch=watch, **kwargs)
+                _require_not_left(notebook.nb)
                 _close(notebook, watch, given, None)
             except BaseException as error:
                 _close(notebook, watch, given, error)
@@ -259,6 +260,18 @@ def _file(output_path: str | None) -> whole_files.NotebookFile:
     if output_path:
         papermill_io.register(output_path, made)
     return made
+
+
+def _require_not_left(nb: Any) -> None:
+    """To papermill SystemExit with 0 is an end like any other. Raises RunFailed: what follows never ran."""
+    for index, cell in enumerate(nb.cells):
+        for output in cell.get("outputs", []):
+            if output.get("ename") == SystemExit.__name__ and output.get("evalue") in ("", "0"):
+                raise RunFailed(
+                    heading_of(nb.cells, index) or "notebook",
+                    "a cell left by SystemExit, so that no cell after it ran",
+                    "let a runbook end with its last cell, or raise what is wrong",
+                )
 
 
 def _only_explained(nb: Any) -> bool:

@@ -109,6 +109,20 @@ def test_a_cell_that_exits_is_told_and_recorded(tmp_path: Path) -> None:
     assert "SystemExit" in (folder / "mine.html").read_text()
 
 
+@pytest.mark.parametrize("word", ["", "0"])
+def test_a_cell_that_leaves_in_peace_has_not_done_what_follows(tmp_path: Path, word: str) -> None:
+    path = write_notebook(
+        tmp_path / "mine.ipynb", "# Leave", f"import sys\nsys.exit({word})", "print('never')"
+    )
+    with pytest.raises(RunFailed, match="Leave: a cell left by SystemExit, so that no cell after it ran"):
+        run(path, {}, tmp_path / "runs")
+    [folder] = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    kept = nbformat.read(folder / "mine.ipynb", as_version=4)
+    assert kept.metadata.gbg.status == "failed"
+    assert kept.cells[-1].metadata.papermill.status == "pending"
+
+
 def test_a_page_that_can_not_be_written_fails_the_run_and_leaves_the_rest(tmp_path: Path) -> None:
     spoil = "import os, pathlib\n(pathlib.Path(os.environ['GBG_JOURNAL']).parent / 'mine.html').mkdir()"
     path = write_notebook(tmp_path / "mine.ipynb", spoil)
