@@ -18,6 +18,12 @@ from gbg_sandbox.gateway.tls import Authority
 log = logging.getLogger(__name__)
 
 
+class _Answer(Response):
+    """With no header that the service did not give."""
+
+    default_mimetype = None
+
+
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -32,7 +38,10 @@ class _Handler(WSGIRequestHandler):
         if "wsgi.input_terminated" in environ or not length.isdecimal():
             self.close_connection = True
         else:
-            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
+            body = self.rfile.read(int(length))
+            if len(body) < int(length):
+                raise ConnectionAbortedError("the client left before the end of its request")
+            environ["wsgi.input"] = io.BytesIO(body)
         return environ
 
     def handle_expect_100(self) -> bool:
@@ -54,7 +63,7 @@ class _Handler(WSGIRequestHandler):
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         try:
-            return Response.from_app(self.server.app, environ)
+            return _Answer.from_app(self.server.app, environ)
         except Exception:
             log.exception("%s %s", self.command, self.path)
             self.close_connection = True

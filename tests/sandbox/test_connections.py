@@ -47,6 +47,9 @@ class Door:
         self.callers.append(environ["REMOTE_PORT"])
         if request.path == "/endless":
             return Response(part for part in ("one", "two"))(environ, start_response)
+        if request.path == "/untyped":
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
         content = b"" if request.path == "/unread" else request.get_data()
         return Response(request.path.encode() + content)(environ, start_response)
 
@@ -72,6 +75,9 @@ def test_requests_follow_each_other_on_one_connection(door: Door) -> None:
         "the next request begins after the body"
     )
     assert ask(line, "/c", b"body", Expect="100-continue") == ("/cbody", False)
+    line.request("GET", "/untyped")
+    answer = line.getresponse()
+    assert answer.read() == b"" and answer.getheader("Content-Type") is None
     assert len(set(door.callers)) == 1
     line.close()
 
@@ -82,6 +88,14 @@ def test_a_connection_ends_where_an_end_can_not_be_told_otherwise(door: Door) ->
     assert ask(line, "/a", iter([b"in ", b"chunks"])) == ("/ain chunks", True)
     assert ask(line, "/b", Connection="close") == ("/b", True)
     line.close()
+
+
+def test_half_a_request_is_no_request(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.port)) as line:
+        line.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(1) == b""
+    assert door.callers == []
 
 
 def test_closing_the_door_ends_the_connections_that_wait(door: Door) -> None:
