@@ -169,6 +169,8 @@ class Bucket:
 
     def download(self, prefix: str, target: Path) -> Path:
         """A record's files. Raises NotThere, RecordError."""
+        if target.exists():
+            raise RecordError(str(target), "it is here already, and another one there", "move it away")
         listed = list(self._listed(prefix))
         if not listed:
             raise NotThere(

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gbg_lib.record.archive import Archive
+from gbg_lib.record.story import side
 
 START, SWITCH = "start", "switch"
-"""the release begins; the first machine is given traffic. Between them moments are called as stages are"""
+"""the release begins; the first green machine is given traffic. Other moments are called as stages are"""
 REQUESTS, ERRORS = "RequestCount", "HTTPCode_Target_5XX_Count"
 MINUTE, SECOND = 60, 1
 LONGEST_SECONDS = 6 * 3600
@@ -75,11 +76,8 @@ def _moments(archive: Archive) -> Iterator[tuple[str, datetime]]:
     for one in archive.of("action"):
         if one.at is not None:
             found.setdefault(str(one.data.get("stageName", "")), one.at)
-    allowed = [
-        one.at
-        for one in archive.of("machine.event")
-        if one.data.get("lifecycleEventName") == "AllowTraffic" and one.at is not None
-    ]
+    events = [one for one in archive.of("machine.event") if side(one) == "Green"]
+    allowed = [one.at for one in events if one.data.get("lifecycleEventName") == "AllowTraffic" and one.at]
     if allowed:
         found[SWITCH] = min(allowed)
     yield from sorted(found.items(), key=lambda one: one[1])
