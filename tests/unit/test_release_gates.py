@@ -156,6 +156,16 @@ class TestBeforeTheBake:
             run.let_begin(execution)
         assert cloud.stopped == [execution]
 
+    def test_a_release_that_has_begun_is_not_stopped_for_another_one(self, cloud: FakeServing) -> None:
+        """A later one waits for it, and it waits for an earlier one."""
+        run = step(cloud)
+        first = run.begin("a release")
+        cloud.executions.insert(0, serving_fakes.Execution("e-later", "InProgress", [], NEW))
+        assert {one.verdict for one in run.let_begin(first)} == {"pass"}
+        assert {one.verdict for one in run.let_begin("e-later")} == {"pass"}
+        assert cloud.stopped == []
+        assert "is InProgress" in self.said(cloud)["other releases"].found
+
     def test_a_release_that_is_over_is_only_told_about(self, cloud: FakeServing) -> None:
         cloud.images["ami-source"]["tags"]["gbg:revoked"] = "CVE-2026-1"
         assert step(cloud).let_begin(NEW)[0].verdict == "fail"
