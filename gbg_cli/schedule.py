@@ -140,7 +140,7 @@ def _aws(job: inside_aws.Job, *, install: bool) -> None:
 
 def _remove_from_aws(name: str, file: Path | None) -> None:
     kept = _stacks(load_file(file) if file else {}).remove(name)
-    out.print(f"schedule {name} is gone; its runs stay at {kept}")
+    out.print(f"schedule {name} is gone" + (f"; its runs stay at {kept}" if kept else ""))
 
 
 def _stacks(values: Mapping[str, Any]) -> inside_aws.JobStacks:

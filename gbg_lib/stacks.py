@@ -251,9 +251,11 @@ class Stacks:
         )
 
     def discard(self, plan: StackPlan) -> None:
-        """Take back a plan that will not be applied."""
+        """Take back a plan that will not be applied, and the empty stack that the plan of a new one makes."""
         if plan.change_set:
             self.aws.call("cloudformation", "delete_change_set", ChangeSetName=plan.change_set)
+        if self.status_or_none(plan.stack) == "REVIEW_IN_PROGRESS":
+            self.aws.call("cloudformation", "delete_stack", StackName=plan.stack)
 
     def status(self, stack: str) -> str:
         """Raises NotThere."""

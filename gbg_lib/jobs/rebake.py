@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import GateRefused, NotThere
+from gbg_lib.errors import GateRefused, GbgError, NotThere
 from gbg_lib.gates import gate
 from gbg_lib.jobs.timed_release import Clock, utc_now
 from gbg_lib.jobs.window import require_open
@@ -68,8 +68,12 @@ class Rebake(ReleaseRun):
     def move(self, plan: RebakePlan) -> Iterator[StackEvent]:
         """Bring Part 1 to the release; every other parameter of it stays. Raises GateRefused, StackFailed."""
         if plan.stack is not None:
-            gate.require_open(self.before_bake(), self.person)
-            self.hold(f"a rebake on {plan.wanted}")
+            try:
+                gate.require_open(self.before_bake(), self.person)
+                self.hold(f"a rebake on {plan.wanted}")
+            except GbgError:
+                self.stacks.discard(plan.stack)
+                raise
             yield from self.stacks.apply(plan.stack)
 
     def start(self, plan: RebakePlan) -> str:

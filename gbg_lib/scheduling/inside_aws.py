@@ -98,9 +98,13 @@ class JobStacks:
         )
 
     def remove(self, name: str) -> str:
-        """Deletes the job's stack; returns where its runs stay. Raises NotThere, StackFailed, TimedOut."""
+        """Deletes the job's stack; returns where its runs stay, empty for one that was never made.
+
+        Raises NotThere, StackFailed, TimedOut.
+        """
         stack = stack_of(name)
-        kept = f"s3://{self._bucket(stack)}/runs"
+        bucket = self.stacks.outputs(stack).get("BucketName", "")
+        kept = f"s3://{bucket}/runs" if bucket else ""
         self.aws.call("cloudformation", "delete_stack", StackName=stack)
         wait_until(
             self.aws,

@@ -86,6 +86,10 @@ class FakeCloudFormation:
         del self.change_sets[given["ChangeSetName"]]
         return {}
 
+    def delete_stack(self, **given: str) -> dict[str, Any]:
+        del self.stacks[given["StackName"]]
+        return {}
+
     def execute_change_set(self, **given: str) -> dict[str, Any]:
         made = self.change_sets[given["ChangeSetName"]]
         made["stack"].wanted = made["wanted"]

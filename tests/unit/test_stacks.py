@@ -102,6 +102,15 @@ def test_a_plan_that_is_not_wanted_leaves_nothing() -> None:
     at = stacks(cloud)
     at.discard(at.plan("shop", "{}", {}, {}))
     assert not cloud.change_sets
+    assert not cloud.stacks
+
+
+def test_a_plan_for_a_stack_that_is_there_leaves_the_stack() -> None:
+    cloud = FakeCloudFormation([])
+    cloud.stacks["shop"] = FakeStack("CREATE_COMPLETE")
+    at = stacks(cloud)
+    at.discard(at.plan("shop", "{}", {}, {}))
+    assert list(cloud.stacks) == ["shop"]
 
 
 def test_a_stack_that_is_not_there() -> None:
