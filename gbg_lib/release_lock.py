@@ -155,15 +155,14 @@ class ReleaseLock:
             raise self.lost
 
     def let_go(self) -> None:
-        """Nothing where it is not held, or went with its bucket."""
+        """Nothing where it is not held, or went with its bucket.
+
+        Raises nothing: how the work under it ended must not be lost, and what is not let go expires.
+        """
         self._end_renewing()
         if (mine := self.mine) is not None:
             self.mine = None
-            try:
-                self._put(replace(mine, released=True), {"IfMatch": mine.etag})
-            except NotThere as error:
-                if code_of(error) != "NoSuchBucket":
-                    raise
+            _quietly(lambda: self._put(replace(mine, released=True), {"IfMatch": mine.etag}))
 
     def require_held(self) -> None:
         """Raises Locked when it was held, and somebody else has it now."""
@@ -204,7 +203,7 @@ class ReleaseLock:
         )
         self._renewer.start()
         self.aws.guards.append(self.require_held)
-        Finalize(self, _quietly, args=(self.let_go,), exitpriority=AT_END)
+        Finalize(self, self.let_go, exitpriority=AT_END)
 
     def _renewing(self, beat: threading.Event) -> None:
         while not clock.waited(beat, max(self.lease_seconds / 3, 0.1)):

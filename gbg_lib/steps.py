@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -272,7 +273,17 @@ class ReleaseRun(PipelineStack):
         """A new execution's id. Raises GateRefused when a gate before the bake is shut, Locked."""
         require_open(self.before_bake(), self.person)
         self.hold(what)
-        return self.pipeline.start(commit)
+        with self.let_go_unless_begun():
+            return self.pipeline.start(commit)
+
+    @contextmanager
+    def let_go_unless_begun(self) -> Iterator[None]:
+        """Whoever follows the release lets go at its end; of one that did not begin nobody would."""
+        try:
+            yield
+        except BaseException:
+            self.let_go()
+            raise
 
     def choose(self) -> tuple[str, str]:
         """The execution to follow and why that one; starts the first when there is none. Raises Locked."""

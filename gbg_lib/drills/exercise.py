@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from gbg_lib import faults
 from gbg_lib.aws import Aws
@@ -75,7 +74,7 @@ class Exercise(ReleaseRun):
         drill = draw(DRILLS, self.parameters.drill, self.parameters.seed)
         told = predictions(self.parameters.predictions)
         self.hold("a drill")
-        with self._let_go_unless_begun():
+        with self.let_go_unless_begun():
             self._require_rest()
             good = read_page(self.base["SiteUrl"] + "health").facts.get("commit", "")
             faults.plant(self, faults.CATALOGUE[drill.name], confirm=confirm)
@@ -96,15 +95,6 @@ class Exercise(ReleaseRun):
         """Of the gates before a bake this one alone: a fault is planted to trip over the others."""
         gate = BeforeBake(self.aws, self.base, self.pipeline, ()).alone(self.parameters.gate_minutes * 60)
         require_open([judge(self.aws, gate)], self.person)
-
-    @contextmanager
-    def _let_go_unless_begun(self) -> Iterator[None]:
-        """Whoever follows the release lets go at its end; of one that did not begin nobody would."""
-        try:
-            yield
-        except GbgError:
-            self.let_go()
-            raise
 
     def strike(self) -> None:
         """For a fault that waits for its moment; at once over for one that lies in the way by itself."""
@@ -195,7 +185,7 @@ class Exercise(ReleaseRun):
         if session.repair and not self.pipeline.execution(session.repair).over:
             return session.repair
         self.hold("the release that ends a drill")
-        with self._let_go_unless_begun():
+        with self.let_go_unless_begun():
             self._wait_for_rollback()
             faults.remove(self, faults.CATALOGUE)
             repair = faults.begin(self, faults.CATALOGUE[session.drill])

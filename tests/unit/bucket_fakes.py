@@ -19,6 +19,8 @@ class FakeBucket:
         self.there = True
         self.lose_answer = False
         """whether the next write is done and its answer lost"""
+        self.forbidden = False
+        """whether a write is refused for the lack of a right"""
         self.reads = 0
         self.after_read: Callable[[], object] = lambda: None
         """what happens once, between the next read and its reader's next request"""
@@ -31,6 +33,8 @@ class FakeBucket:
     def put_object(self, Bucket: str, Key: str, Body: bytes, **condition: str) -> dict[str, Any]:  # noqa: N803
         if not self.there:
             raise refusal("NoSuchBucket", "The specified bucket does not exist")
+        if self.forbidden:
+            raise refusal("AccessDenied", "Access Denied")
         held = self.objects.get(Key)
         if condition.get("IfNoneMatch") == "*" and held is not None:
             raise refusal("PreconditionFailed", "At least one of the pre-conditions did not hold")

@@ -116,6 +116,8 @@ class FakeServing:
         self.answers: dict[str, str] = {}
         """machine → what its /health answers; nothing where it isn't named"""
         self.stage_rollback_error = ""
+        self.start_error = ""
+        """what starting an execution ends with"""
         self.stop_errors: list[str] = []
         """what the next tries to stop a deployment end with"""
         self.deployed_to: list[str] = []
@@ -468,6 +470,8 @@ class FakeServing:
         return {"actionExecutionDetails": found.actions}
 
     def start_pipeline_execution(self, **given: Any) -> dict[str, Any]:
+        if self.start_error:
+            raise refusal(self.start_error, "not now")
         self.changes += 1
         self.executions.insert(0, Execution("e-started", "InProgress", [], NEW))
         return {"pipelineExecutionId": "e-started"}

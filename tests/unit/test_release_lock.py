@@ -9,11 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from gbg_lib.errors import Locked, NotThere
+from gbg_lib.errors import AwsError, Locked, NotThere
+from gbg_lib.parameters import Parameters
 from gbg_lib.release_lock import KEY, ReleaseLock, this_process
+from gbg_lib.steps import ReleaseRun
 from tests.unit.aws_fakes import connected
 from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.serving_fakes import FakeServing
+from tests.unit.site import serving
 
 LEASE_SECONDS = 3600.0
 """no renewal in the background while a test runs"""
@@ -165,6 +168,29 @@ def test_a_lock_whose_answer_was_lost_is_ones_own(locks: list[ReleaseLock], buck
     bucket.lose_answer = True
     assert locks[0].take("a release") == "nobody held it"
     locks[0].renew()
+
+
+def test_what_s3_says_when_it_is_let_go_hides_no_end_of_a_release(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    locks[0].take("a release")
+    bucket.forbidden = True
+    locks[0].let_go()
+    bucket.forbidden = False
+    held = locks[0].look()
+    assert locks[0].mine is None and held is not None and not held.released
+
+
+def test_a_release_that_could_not_be_started_holds_no_lock() -> None:
+    cloud = FakeServing()
+    with serving(cloud.pages) as site:
+        cloud.base["SiteUrl"] = site
+        cloud.start_error = "ConcurrentPipelineExecutionsLimitExceededException"
+        run = ReleaseRun(Parameters(gate_minutes=0), cloud.connect())
+        with pytest.raises(AwsError, match="ConcurrentPipeline"):
+            run.begin("a release")
+        held = run.lock.look()
+        assert run.lock.mine is None and held is not None and held.released
 
 
 def test_without_a_bucket_there_is_no_lock(locks: list[ReleaseLock], bucket: FakeBucket) -> None:
