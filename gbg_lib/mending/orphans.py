@@ -133,11 +133,14 @@ def _images(scene: Scene, usage: Usage) -> Iterator[Orphan]:
 
 
 def _versions(scene: Scene, usage: Usage) -> Iterator[Orphan]:
+    """Not that of the newest release, whose failed stage can still be tried again."""
+    newest = next(iter(scene.releases), "")
     made = _made_by(scene.aws, scene.template_id)
     for version in usage.history:
         release = made.get(version.number, "")
         ended = scene.releases.get(release, "")
-        if version.template_id == scene.template_id and ended in RELEASE_LEFT:
+        ours = version.template_id == scene.template_id and release != newest
+        if ours and ended in RELEASE_LEFT:
             left_by, why = _release(release, ended), "no group launches from it"
             yield Orphan("template version", str(version.number), left_by, why, version.template_id)
 

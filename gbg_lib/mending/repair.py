@@ -102,11 +102,15 @@ class Repair(Step):
         return RepairPlan("repair", "; ".join(found) or "a repair was not finished", stages, *facts)
 
     def apply(self, plan: RepairPlan) -> Iterator[StackEvent]:
-        """Stage after stage; run again it goes on where it stopped. Raises StackFailed, Locked."""
+        """Stage after stage; run again it goes on where it stopped.
+
+        Raises StackFailed, Locked, GateRefused where a release has begun or moved the fleet since the plan.
+        """
         if not plan.stages:
             return
         self.hold("a repair of the stack")
         try:
+            self._require_still(plan)
             for stage in plan.stages:
                 if stage == "continue the rollback":
                     yield from self.stacks.continue_rollback(self.base_stack, (FLEET, POLICY))
@@ -114,6 +118,12 @@ class Repair(Step):
                     yield from self.stacks.apply(self._change(stage, plan))
         finally:
             self.let_go()
+
+    def _require_still(self, plan: RepairPlan) -> None:
+        now = self.plan()
+        if (now.stages, now.fleet, now.former) != (plan.stages, plan.fleet, plan.former):
+            told = f"{now.fleet} serves and the stack has {now.former or 'none'}"
+            raise GateRefused("repair", f"something has changed since the plan: {told}", "plan it again")
 
     def _change(self, stage: Stage, plan: RepairPlan) -> StackPlan:
         stack = self.base_stack

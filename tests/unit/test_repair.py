@@ -14,13 +14,15 @@ from cfnlint.api import lint
 
 from gbg_lib.blueprint import BODY_LIMIT, template
 from gbg_lib.errors import CheckFailed, GateRefused
+from gbg_lib.images.usage import TemplateVersion, Usage
 from gbg_lib.jobs.drift_report import DriftReport, Report
 from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
-from gbg_lib.mending.orphans import Orphan
+from gbg_lib.mending.orphans import Orphan, Scene, _versions
 from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
 from gbg_lib.parameters import Parameters
 from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
+from tests.unit.bucket_fakes import FakeBucket
 
 GREEN, DEAD = "CodeDeploy_gbg-fleet_d-2", "CodeDeploy_gbg-fleet_d-1"
 ARN = "arn:aws:autoscaling:us-east-1:1:scalingPolicy:1:autoScalingGroupName/{}:policyName/cpu"
@@ -209,7 +211,10 @@ class FakeStack:
     def describe_stacks(self, **asked: str) -> dict[str, Any]:
         if asked["StackName"] != "gbg-base":
             raise refusal("ValidationError", f"Stack with id {asked['StackName']} does not exist")
-        outputs = ("ApplicationName", "DeploymentGroupName", "TargetGroupArn", "SiteUrl")
+        outputs = (
+            *("ApplicationName", "DeploymentGroupName", "TargetGroupArn", "SiteUrl"),
+            "ArtifactBucketName",
+        )
         return {
             "Stacks": [
                 {
@@ -248,6 +253,7 @@ class World:
             autoscaling=FakeAutoScaling(**{GREEN: ["i-1", "i-2"]}),
             elbv2=FakeTargets(**health),
             ec2=FakeEc2(),
+            s3=FakeBucket(),
         )
         self.repair = Repair(Parameters(), self.aws)
 
@@ -257,6 +263,19 @@ def test_a_fleet_that_is_well_is_taken_over() -> None:
     assert (plan.fleet, plan.former, plan.template_version, plan.golden_ami) == (GREEN, DEAD, "4", "ami-4")
     assert plan.policy == ARN.format(GREEN)
     assert plan.reason.startswith(f"fleet: {DEAD}, which is gone; scaling policy: a policy of {DEAD}")
+
+
+def test_a_plan_is_not_applied_where_a_release_has_begun_or_ended_since() -> None:
+    world = World(i_1="healthy", i_2="healthy")
+    plan = world.repair.plan()
+    world.codedeploy.under_way = ["d-3"]
+    with pytest.raises(GateRefused, match="deployment d-3 is going on"):
+        list(world.repair.apply(plan))
+    world.codedeploy.under_way = []
+    with pytest.raises(GateRefused, match=f"something has changed since the plan: {GREEN} serves"):
+        list(world.repair.apply(replace(plan, fleet=DEAD)))
+    held = world.repair.lock.look()
+    assert held is not None and held.released
 
 
 def test_a_fleet_that_is_not_well_is_not_taken_over() -> None:
@@ -325,3 +344,26 @@ def test_an_alarm_on_a_group_that_is_gone_is_told() -> None:
     aws = connected(cloudwatch=FakeAlarms(), autoscaling=FakeAutoScaling(**{GREEN: []}))
     [alarm] = dead_alarms(aws, "gbg")
     assert (alarm.what, alarm.believed, alarm.cause) == ("alarm dead", f"watches {DEAD}", "outside")
+
+
+class Versions:
+    """Two that failed releases wrote."""
+
+    def describe_launch_template_versions(self, **asked: Any) -> dict[str, Any]:
+        made = {2: "e-older", 3: "e-newest"}
+        return {
+            "LaunchTemplateVersions": [
+                {"VersionNumber": number, "VersionDescription": json.dumps({"release": one})}
+                for number, one in made.items()
+            ]
+        }
+
+
+def test_the_template_version_of_a_release_that_can_be_tried_again_is_no_orphan() -> None:
+    history = tuple(TemplateVersion("lt-1", "gbg", number, f"ami-{number}", "gbg") for number in (2, 3))
+    scene = Scene(
+        *(connected(ec2=Versions()), "gbg", "gbg-fleet", {}, GREEN, "arn", "lt-1"),
+        releases={"e-newest": "Failed", "e-older": "Failed"},
+        stacks=(),
+    )
+    assert [one.id for one in _versions(scene, Usage({}, {}, {}, history))] == ["2"]

@@ -73,7 +73,9 @@ def test_without_a_repair_an_update_of_the_fleet_fails(mended: Deployment) -> No
 def test_the_repair_makes_the_fleet_the_stacks_own(mended: Deployment) -> None:
     """It has grown meanwhile, and stays as it is."""
     name = group(mended)
-    mended.aws.call("autoscaling", "set_desired_capacity", AutoScalingGroupName=name, DesiredCapacity=3)
+    fleet = {"AutoScalingGroupName": name}
+    mended.aws.call("autoscaling", "suspend_processes", **fleet, ScalingProcesses=["AlarmNotification"])
+    mended.aws.call("autoscaling", "set_desired_capacity", **fleet, DesiredCapacity=3)
     mended.until(lambda: sum(fleet.serving for fleet in mended.run.fleets()) == 3, "three that serve")
     step, before = repair(mended), mended.group
     plan = step.plan()
