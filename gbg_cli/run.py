@@ -26,6 +26,7 @@ from gbg_lib.runner.run import run as run_runbook
 from gbg_lib.runner.signals import Stop, heeded
 from gbg_lib.runs import history, result, resume
 from gbg_lib.runs.folder import Asked, close_abandoned
+from gbg_lib.secret.masking import MASK
 from gbg_lib.secret.values import masking
 
 
@@ -74,7 +75,7 @@ def run(
             values = parameters(file, assignments)
             plan = tuple(find_runbook(RUNBOOKS, word) for word in runbooks)
         else:
-            values = _over(former, file, assignments)
+            values = over(former, file, assignments)
             plan = former.plan
         require_read(plan, parse_assignments(assignments))
         afterwards = Afterwards(checked(values, "parameters"), _bucket(to))
@@ -217,9 +218,12 @@ def _former(folder: Path, name: str | None, runbooks: Sequence[str]) -> resume.S
     return resume.series_of(folder, history.find(folder, name).name)
 
 
-def _over(former: resume.Series, file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
-    """The former run's parameters, and over them what is given now."""
-    values = dict(former.values) | (load_file(file) if file else {}) | parse_assignments(assignments)
+def over(former: resume.Series, file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
+    """The former run's parameters, and over them what is given now; what was hidden is not kept."""
+    kept = {name: value for name, value in former.values.items() if MASK not in str(value)}
+    values = kept | (load_file(file) if file else {}) | parse_assignments(assignments)
+    for name in sorted(former.values.keys() - values.keys()):
+        err.print(f"{name} is secret and was not kept; where it is wanted: -p {name}=…")
     checked(values, "parameters")
     return values
 

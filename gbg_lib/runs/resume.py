@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gbg_lib.errors import GbgError, MisuseError
-from gbg_lib.parameters import Parameters
+from gbg_lib.parameters import HIDDEN, Parameters
 from gbg_lib.runner import journal
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import JOURNAL, begun
@@ -108,12 +108,16 @@ def look_with(open_door: Callable[[Parameters], Aws] | None = None) -> Look:
 
 
 def inputs(source: Path, values: Mapping[str, Any]) -> str:
-    """A digest of what decides a run besides AWS: notebook, blueprint, parameters."""
+    """A digest of what decides a run besides AWS: notebook, blueprint, parameters.
+
+    Without the hidden ones, which a resumed run does not know.
+    """
     digest = hashlib.sha256(source.read_bytes())
     for path in sorted(BLUEPRINT.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(path.relative_to(BLUEPRINT).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update(json.dumps(dict(sorted(values.items())), default=str).encode())
+    deciding = {name: value for name, value in sorted(values.items()) if name not in HIDDEN}
+    digest.update(json.dumps(deciding, default=str).encode())
     return digest.hexdigest()
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gbg_cli.run import over
 from gbg_lib.errors import MisuseError, NotThere
-from gbg_lib.parameters import Parameters
+from gbg_lib.parameters import Parameters, checked
 from gbg_lib.runner import journal
 from gbg_lib.runs import history, resume, schema
 from gbg_lib.runs.folder import Asked, Folder, begin, close_abandoned
@@ -243,3 +244,17 @@ def test_half_a_line_of_a_journal_is_left_out(tmp_path: Path) -> None:
         b'{"kind": "request", "service": "s3"}\n{"kind": "req{"kind": "x"}\n\xff}\n[1]\n{"a": 1}\n{"kind"'
     )
     assert journal.read(path) == [{"kind": "request", "service": "s3"}]
+
+
+def test_a_webhook_is_not_kept_and_a_run_that_had_one_is_resumed_without(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"deployment": "shop", "notify": "https://hooks.example/secret-path"}
+    checked(given, "parameters")
+    begun = begin(tmp_path, source, given, {}, Asked(values=given))
+    former = resume.series_of(tmp_path, begun.path.name)
+    assert over(former, None, []) == {"deployment": "shop"}
+    assert "notify is secret and was not kept" in capsys.readouterr().err
+    again = "https://hooks.example/another"
+    assert over(former, None, [f"notify={again}"]) == {"deployment": "shop", "notify": again}
+    assert resume.inputs(source, given) == resume.inputs(source, {"deployment": "shop"})
