@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gbg_lib.record.format import FORMAT, RecordError, dumps, loads, stamp
+from gbg_lib.record.format import FORMAT, RECORD_NAME, RecordError, dumps, loads, stamp
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -169,9 +169,11 @@ def _manifest(found: Mapping[str, Any], predicate: Mapping[str, Any], told: Mapp
     definition, details = predicate["buildDefinition"], predicate["runDetails"]
     roles = [(one, one.get("annotations", {}).get("role")) for one in found["subject"]]
     files = {str(one["name"]): str(one["digest"]["sha256"]) for one, role in roles if role == EVIDENCE_ROLE}
-    former = told.get("former")
+    former, record = told.get("former"), str(told["record"])
+    if not RECORD_NAME.fullmatch(record):
+        raise ValueError(f"{record!r} is no record's name")
     return Manifest(
-        record=str(told["record"]),
+        record=record,
         sequence=int(told["sequence"]),
         former=Link(int(former["sequence"]), former["record"], former["manifest"], former["sha256"])
         if former

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gbg_lib.errors import MisuseError
-from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.archive import Archive, known_name, open_archive
 from gbg_lib.record.format import EVIDENCE, MANIFEST, RECORD_NAME, Evidence, RecordError, dumps, lines
 from gbg_lib.record.manifest import Link, Manifest, relinked, sha256
 
@@ -212,6 +212,8 @@ def read_index(content: bytes, where: str) -> Iterator[Entry]:
         try:
             told = json.loads(raw)
             link = Link(int(told["sequence"]), told["record"], told["manifest"], told["sha256"])
+            if not RECORD_NAME.fullmatch(link.record) or not known_name(link.manifest):
+                raise ValueError("it names no record, or no manifest")
             yield Entry(link, told["summary"])
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(

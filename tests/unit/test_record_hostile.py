@@ -13,6 +13,7 @@ import pytest
 from gbg_lib.errors import MisuseError
 from gbg_lib.record.archive import Archive, open_archive, pack
 from gbg_lib.record.format import RecordError
+from gbg_lib.record.store import read_index
 from gbg_lib.record.verify import verify
 from tests.unit.record_fakes import store
 
@@ -191,3 +192,17 @@ def test_a_manifest_of_another_record_is_found(folder: Path) -> None:
     other = open_archive(folder).name.replace("20261128", "20261129")
     (folder / "manifest-1.json").write_text(told.replace(open_archive(folder).name, other))
     assert f"it belongs to {other}" in [one.what for one in verify(open_archive(folder)).findings]
+
+
+@pytest.mark.parametrize(
+    ("record", "manifest"),
+    [
+        ("../../x-11111111-2222-3333-4444-555555555555", "manifest.json"),
+        ("20261124T010000Z-11111111", "../manifest.json"),
+    ],
+)
+def test_an_index_leads_nowhere_out_of_the_folder(record: str, manifest: str) -> None:
+    """As whoever may write into the bucket might have it."""
+    line = {"sequence": 1, "record": record, "manifest": manifest, "sha256": "0" * 64, "summary": {}}
+    with pytest.raises(RecordError, match="it names no record"):
+        list(read_index(json.dumps(line).encode(), "s3://records/index.jsonl"))
