@@ -58,9 +58,10 @@ REFUSED = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
     }
+    | {"AuthFailure", "AuthorizationError", "InvalidAccessKeyId"}
     | {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
 )
-MISSING_WORDS = ("NotFound", "NotExist", "DoesNotExist", "NoSuch", "does not exist")
+MISSING_WORDS = ("NotFound", "NotExist", "DoesNotExist", "NoSuch", "does not exist", "name not found")
 
 
 class Aws:
@@ -149,11 +150,20 @@ class Aws:
         """Every item below `key`, page after page."""
         client = self._client(service)
         if not client.can_paginate(operation):
-            yield from self.call(service, operation, **params).get(key, [])
+            yield from self._by_token(service, operation, key, **params)
             return
         pages = iter(client.get_paginator(operation).paginate(**params))
         while (page := self._asked(service, operation, params, lambda: next(pages, None))) is not None:
             yield from page.get(key, [])
+
+    def _by_token(self, service: str, operation: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Where botocore has no paginator, and AWS a token all the same."""
+        while True:
+            answer = self.call(service, operation, **params)
+            yield from answer.get(key, [])
+            if not (token := answer.get("NextToken")):
+                return
+            params["NextToken"] = token
 
     def _asked(
         self, service: str, operation: str, params: Mapping[str, Any], ask: Callable[[], Any]

@@ -35,6 +35,16 @@ from tests.unit.aws_fakes import connected, refusal
         (refusal("ValidationError", "Stack with id x does not exist"), NotThere),
         (refusal("PipelineNotFoundException", "x"), NotThere),
         (refusal("NoSuchBucket", "x"), NotThere),
+        (
+            refusal("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup x not found"),
+            NotThere,
+        ),
+        (
+            refusal("AuthFailure", "AWS was not able to validate the provided access credentials"),
+            AccessRefused,
+        ),
+        (refusal("InvalidAccessKeyId", "x"), AccessRefused),
+        (refusal("AuthorizationError", "x"), AccessRefused),
         (refusal("ThrottlingException", "Rate exceeded"), AwsError),
         (NoCredentialsError(), AwsError),
     ],
@@ -193,3 +203,19 @@ def test_waiting_looks_again_until_there_is_an_answer_or_time_is_up() -> None:
     assert wait_until(aws, lambda: next(looks), limit_seconds=60, what="x", try_this="y") == 7
     with pytest.raises(TimedOut, match="x: not done after 0 s"):
         wait_until(aws, lambda: None, limit_seconds=0, what="x", try_this="y")
+
+
+class Drifts:
+    """AWS pages these, and botocore has no paginator for them."""
+
+    def describe_stack_resource_drifts(self, **given: str) -> dict[str, Any]:
+        last = given.get("NextToken") == "2"
+        return {"StackResourceDrifts": [{"page": 2 if last else 1}], **({} if last else {"NextToken": "2"})}
+
+
+def test_pages_are_followed_also_where_botocore_has_no_paginator() -> None:
+    aws = connected(cloudformation=Drifts())
+    told = aws.pages(
+        "cloudformation", "describe_stack_resource_drifts", "StackResourceDrifts", StackName="gbg"
+    )
+    assert [one["page"] for one in told] == [1, 2]
