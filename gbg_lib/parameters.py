@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -298,7 +299,8 @@ def parameters_cell(runbook: str) -> str:
     lines = []
     for name in names_for(runbook):
         field = Parameters.model_fields[name]
-        lines.append(f"{name} = {field.default!r}  # {field.description}".replace("'", '"', 2))
+        default = json.dumps(field.default) if isinstance(field.default, str) else repr(field.default)
+        lines.append(f"{name} = {default}  # {field.description}")
     return "\n".join(lines)
 
 

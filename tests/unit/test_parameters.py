@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -131,3 +132,8 @@ def test_defaults_are_valid_and_every_parameter_is_read_by_a_runbook() -> None:
 def test_papermill_can_read_every_line_of_a_parameters_cell() -> None:
     """It takes a second `=` in a line for one that it can't parse, and then calls the parameter unknown."""
     assert [name for name, field in Parameters.model_fields.items() if "=" in str(field.description)] == []
+
+
+def test_a_parameters_cell_leaves_the_words_of_a_description_as_they_are() -> None:
+    for key in ("04", "05", "rebake", "timed_release"):
+        assert not re.search(r"\w\"s ", parameters_cell(key)), key

@@ -4,7 +4,7 @@
   launches is what blue serves, also when traffic comes back to it later.
 - The release ended badly.
 
-The golden AMI action left in the version's description which release wrote it, for which group, after which
+The pin action left in the version's description which release wrote it, for which group, after which
 version. Only that group, and only while it still is on that version, is put back: a green group that already
 serves has another name and stays as it is.
 """
@@ -85,7 +85,7 @@ def put_back(group: Mapping[str, Any], made: Mapping[str, str], autoscaling: Any
 
 
 def made_by(group: Mapping[str, Any], ec2: Any) -> dict[str, str]:
-    """What the golden AMI action wrote into the description of a group's version; else empty."""
+    """What the pin action wrote into the description of a group's version; else empty."""
     launch = template(group)
     if not launch.get("Version", "").isdecimal():
         return {}
