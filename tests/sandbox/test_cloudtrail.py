@@ -77,6 +77,13 @@ def test_without_a_time_the_whole_history_is_looked_through(trail: Any) -> None:
     assert names(trail.lookup_events(LookupAttributes=asked)["Events"]) == ["id-0"]
 
 
+def test_what_was_changed_is_found_however_much_was_read_since(cloud: Cloud, trail: Any) -> None:
+    for number in range(50_000):
+        called(cloud, 400 + number, "DescribeInstances")
+    found = trail.lookup_events(StartTime=BEGIN, LookupAttributes=CHANGES)
+    assert names(found["Events"]) == [f"id-{number}" for number in range(198, 98, -2)]
+
+
 def test_data_events_are_in_no_history(cloud: Cloud, trail: Any) -> None:
     called(cloud, 300, "PutObject", "s3")
     found = trail.lookup_events(StartTime=BEGIN + timedelta(seconds=299), EndTime=BEGIN + timedelta(hours=1))

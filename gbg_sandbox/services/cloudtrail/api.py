@@ -13,7 +13,6 @@ from typing import Any
 from gbg_sandbox.gateway.trail import ApiCall
 from gbg_sandbox.service import AwsError, Call, Service, runs
 
-READS = ("Describe", "Get", "List", "BatchGet", "Head", "Lookup", "Poll", "Filter")
 DATA_EVENTS = frozenset(
     {"s3:PutObject", "s3:DeleteObject", "s3:CopyObject", "s3:UploadPart", "lambda:Invoke"}
 )
@@ -62,7 +61,7 @@ class CloudTrail(Service):
             "sourceIPAddress": call.principal.service or call.source_address,
             "userAgent": call.user_agent,
             "requestID": call.request_id,
-            "readOnly": call.operation.startswith(READS),
+            "readOnly": call.reads,
             "eventCategory": "Management",
             "userIdentity": {"type": _identity_type(call), "arn": call.principal.arn},
             "requestParameters": json.loads(json.dumps(call.params, default=str)),
@@ -90,7 +89,7 @@ LOOKED_UP_BY: Mapping[str, Callable[[ApiCall], str]] = {
     "EventId": lambda call: call.request_id,
     "EventName": lambda call: call.operation,
     "EventSource": lambda call: f"{call.service}.amazonaws.com",
-    "ReadOnly": lambda call: str(call.operation.startswith(READS)).lower(),
+    "ReadOnly": lambda call: str(call.reads).lower(),
     "Username": lambda call: call.principal.session_name or call.principal.user_name or "root",
 }
 """beside the names of its resources"""
