@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gbg_sandbox.authorisation.requests import Check, Request, Rule
+from dataclasses import replace
+
+from gbg_sandbox.authorisation.requests import Check, Request, Rule, by_reference
 
 
 def _builds(request: Request) -> list[Check]:
@@ -25,6 +27,19 @@ def _create_deployment(request: Request) -> list[Check]:
     return [Check(request.action, request.arn(f"deploymentgroup:{group}"))]
 
 
+def _on_branch(request: Request) -> list[Check]:
+    """What a push tells too, so that one policy protects a branch from both.
+
+    https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-conditional-branch.html
+    """
+    references = [f"refs/heads/{request.params['branchName']}"]
+    return [
+        replace(check, keys={**check.keys, "codecommit:references": references})
+        for check in by_reference(request)
+    ]
+
+
+ON_BRANCH = ("CreateBranch", "CreateCommit", "DeleteBranch", "DeleteFile", "PutFile")
 BUILDS = ("BatchGetBuilds", "BatchDeleteBuilds", "StopBuild", "RetryBuild")
 DEPLOYMENTS = (
     "BatchGetDeploymentInstances",
@@ -42,5 +57,6 @@ DEPLOYMENTS = (
 RULES: dict[str, Rule] = {
     **{f"codebuild:{operation}": _builds for operation in BUILDS},
     **{f"codedeploy:{operation}": _deployments for operation in DEPLOYMENTS},
+    **{f"codecommit:{operation}": _on_branch for operation in ON_BRANCH},
     "codedeploy:CreateDeployment": _create_deployment,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -240,6 +241,47 @@ def test_errors_have_awss_codes(codecommit: Any) -> None:
         codecommit.list_branches(repositoryName="nothing")
     with pytest.raises(ClientError, match="does not have codecommit:CreatePullRequest"):
         codecommit.create_pull_request(title="t", targets=[{"repositoryName": "app", "sourceReference": "x"}])
+
+
+@pytest.mark.parametrize("path", [".git/config", "a/../b", "a//b"])
+def test_a_path_that_git_refuses_is_an_invalid_one(codecommit: Any, path: str) -> None:
+    with pytest.raises(ClientError, match="InvalidPathException"):
+        codecommit.put_file(repositoryName="app", branchName="main", filePath=path, fileContent=b"x")
+
+
+def test_a_protected_branch_is_so_for_git_and_for_the_api(
+    cloud: Cloud, codecommit: Any, ada: GitUser, tmp_path: Path
+) -> None:
+    """https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-conditional-branch.html"""
+    tip = seed(ada, codecommit)
+    key = iam_user(cloud, "bob", ["codecommit:*"])
+    protect = {
+        "Effect": "Deny",
+        "Action": ["codecommit:GitPush", "codecommit:DeleteBranch", "codecommit:PutFile"],
+        "Resource": "*",
+        "Condition": {
+            "StringEqualsIfExists": {"codecommit:References": ["refs/heads/main"]},
+            "Null": {"codecommit:References": "false"},
+        },
+    }
+    cloud.client("iam").put_user_policy(
+        UserName=key.principal.user_name,
+        PolicyName="protect",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [protect]}),
+    )
+    bob = GitUser(tmp_path / "bob", key)
+    url = codecommit.get_repository(repositoryName="app")["repositoryMetadata"]["cloneUrlHttp"]
+    bob.git("clone", url, "app")
+    bob.commit("index.html", "bob was here", "app")
+    assert "403" in bob.git("push", "origin", "main", within="app", check=False)
+    api = cloud.client("codecommit", principal=key.principal)
+    file = {"repositoryName": "app", "filePath": "b.txt", "fileContent": b"b", "parentCommitId": tip}
+    with pytest.raises(ClientError, match="explicit deny"):
+        api.put_file(branchName="main", **file)
+    with pytest.raises(ClientError, match="explicit deny"):
+        api.delete_branch(repositoryName="app", branchName="main")
+    api.create_branch(repositoryName="app", branchName="side", commitId=tip)
+    assert api.put_file(branchName="side", **file)["commitId"]
 
 
 def test_deleted_repository_is_gone_for_git_too(codecommit: Any, ada: GitUser, cloud: Cloud) -> None:

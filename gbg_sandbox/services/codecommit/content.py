@@ -130,7 +130,7 @@ class Content:
         with self.changing(repository, call.principal.arn):
             parent = self._tip(repository, params)
             existing = repository.git.entry(parent, path) if parent else None
-            commit = self._write(repository, parent, [Write(path, params["fileContent"], mode)], params)
+            commit = self._write_path(repository, parent, Write(path, params["fileContent"], mode), params)
             entry = repository.git.entry(commit, path)
             assert entry is not None
             if existing is not None and (existing.id, existing.mode) == (entry.id, entry.mode):
@@ -147,7 +147,7 @@ class Content:
             entry = repository.git.entry(parent, path) if parent else None
             if entry is None:
                 raise AwsError("FileDoesNotExistException", f"{path} does not exist in {repository.name}")
-            commit = self._write(repository, parent, [Write(path)], params)
+            commit = self._write_path(repository, parent, Write(path), params)
             self._move_branch(repository, params["branchName"], commit, parent)
         tree = repository.git.commit(commit).tree
         return {"commitId": commit, "blobId": entry.id, "treeId": tree, "filePath": path}
@@ -191,6 +191,14 @@ class Content:
                 f"{told} is not the tip of {params['branchName']}; the tip is {tip}",
             )
         return tip
+
+    def _write_path(
+        self, repository: Repository, parent: str | None, write: Write, params: dict[str, Any]
+    ) -> str:
+        try:
+            return self._write(repository, parent, [write], params)
+        except (GitError, IndexError) as error:
+            raise AwsError("InvalidPathException", f"{write.path} can't be a file's path: {error}") from error
 
     def _write(
         self, repository: Repository, parent: str | None, writes: list[Write], params: dict[str, Any]
