@@ -121,6 +121,8 @@ class Service:
     name: ClassVar[str]
     forwards: ClassVar[frozenset[str]] = frozenset()
     """operations (`DescribeVpcs`) that moto answers as they are: told as `stored`"""
+    enforced: ClassVar[frozenset[str]] = frozenset()
+    """those of `forwards` whose effect is had at once, as IAM's policies have it: told as `runs`"""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -137,7 +139,10 @@ class Service:
     @classmethod
     def coverage(cls) -> dict[str, Coverage]:
         """boto3 method name → how real it is."""
-        found = {xform_name(operation): Coverage.STORED for operation in cls.forwards}
+        found = {
+            xform_name(operation): Coverage.RUNS if operation in cls.enforced else Coverage.STORED
+            for operation in cls.forwards
+        }
         for attribute in dir(cls):
             mark = getattr(getattr(cls, attribute), "coverage", None)
             if isinstance(mark, Coverage):

@@ -19,6 +19,16 @@ def _read(document: str) -> Policy:
     return Policy.read(document)
 
 
+def check(document: str) -> None:
+    """Raise ValueError, which says why, unless this can be the policy of a resource."""
+    try:
+        policy = Policy.read(document)
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"it can't be read: {error}") from error
+    if not policy.statements or any(one.principals is None for one in policy.statements):
+        raise ValueError("Missing required field Principal")
+
+
 def of_resource(cloud: Cloud, arn: str) -> Policy | None:
     parts = arn.split(":", 5)
     if len(parts) < 6:

@@ -130,6 +130,32 @@ def test_a_bucket_policy_can_deny_and_grant(role: Role, cloud: Cloud) -> None:
     )
 
 
+OPEN = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::artifacts/*"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**OPEN, "Effect": "Perhaps"},
+        {**OPEN, "Condition": {"StringEqual": {"aws:PrincipalArn": "x"}}},
+        {**OPEN, "NotAction": "s3:*"},
+        {key: value for key, value in OPEN.items() if key != "Principal"},
+        "no statement",
+    ],
+)
+def test_a_policy_that_can_not_be_is_refused_where_it_is_put(cloud: Cloud, wrong: Any) -> None:
+    s3, sns = cloud.client("s3"), cloud.client("sns")
+    s3.create_bucket(Bucket="artifacts")
+    document = json.dumps({"Statement": [wrong]})
+    asked = refusal(lambda: s3.put_bucket_policy(Bucket="artifacts", Policy=document))
+    assert (asked[0], asked[2]) == ("MalformedPolicy", 400)
+    topic = sns.create_topic(Name="releases")["TopicArn"]
+    attribute = {"AttributeName": "Policy", "AttributeValue": document}
+    assert refusal(lambda: sns.set_topic_attributes(TopicArn=topic, **attribute))[0] == "InvalidParameter"
+    made = refusal(lambda: sns.create_topic(Name="other", Attributes={"Policy": document}))
+    assert made[0] == "InvalidParameter"
+
+
 def test_passing_a_role_needs_the_right_for_that_service(role: Role) -> None:
     role.may(
         statement("events:*"),

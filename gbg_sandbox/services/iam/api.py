@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gbg_sandbox.credentials import Credential
-from gbg_sandbox.service import Call, Principal, Service, runs, stored
+from gbg_sandbox.service import AwsError, Call, Principal, Service, runs, stored
 
 OPERATOR = "operator"
 ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -15,7 +15,7 @@ class Iam(Service):
     name = "iam"
     forwards = frozenset(
         {
-            *("CreateUser", "GetUser", "ListUsers", "DeleteUser", "TagUser", "UntagUser", "ListUserTags"),
+            *("GetUser", "ListUsers", "DeleteUser", "TagUser", "UntagUser", "ListUserTags"),
             *(
                 "CreateGroup",
                 "GetGroup",
@@ -43,6 +43,26 @@ class Iam(Service):
             *("ListAccountAliases", "GetAccountSummary", "GetAccountAuthorizationDetails"),
         }
     )
+
+    enforced = frozenset(
+        {
+            *("DeleteUser", "TagUser", "UntagUser", "AddUserToGroup", "RemoveUserFromGroup", "DeleteGroup"),
+            *("CreateRole", "DeleteRole", "UpdateRole", "UpdateAssumeRolePolicy", "TagRole", "UntagRole"),
+            *("PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary"),
+            *(f"{verb}{kind}Policy" for verb in ("Put", "Delete") for kind in ("Role", "User", "Group")),
+            *(f"{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("Role", "User", "Group")),
+            *("CreatePolicy", "DeletePolicy", "CreatePolicyVersion", "DeletePolicyVersion"),
+            *("SetDefaultPolicyVersion", "CreateInstanceProfile", "DeleteInstanceProfile"),
+            *("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"),
+        }
+    )
+
+    @runs
+    def create_user(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        if "PermissionsBoundary" in params:
+            raise AwsError("InvalidInput", "gbg_sandbox has permissions boundaries of roles, not of users")
+        made: dict[str, Any] = self.cloud.stored("iam").create_user(**params)
+        return made
 
     @runs
     def create_access_key(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:

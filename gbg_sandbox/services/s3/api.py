@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from gbg_sandbox.authorisation import resource_policies
 from gbg_sandbox.service import AwsError, Call, Service, modelled, runs
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class S3(Service):
     def put_bucket_policy(self, call: Call, params: dict[str, Any]) -> None:
         bucket = self._existing(params["Bucket"])
         try:
-            json.loads(params["Policy"])
+            resource_policies.check(params["Policy"])
         except json.JSONDecodeError as error:
             raise AwsError("MalformedPolicy", f"Policies must be valid JSON: {error}") from error
+        except ValueError as error:
+            raise AwsError("MalformedPolicy", str(error)) from error
         with self._lock:
             self._policies[bucket] = params["Policy"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from gbg_sandbox.authorisation import authorise_service
+from gbg_sandbox.authorisation import authorise_service, resource_policies
 from gbg_sandbox.service import AwsError, Call, Service, runs, stored
 
 KEPT_PROTOCOLS = ("email", "email-json", "sms")
@@ -28,13 +28,25 @@ class Sns(Service):
     name = "sns"
     forwards = frozenset(
         {
-            *("CreateTopic", "DeleteTopic", "ListTopics", "GetTopicAttributes", "SetTopicAttributes"),
+            *("DeleteTopic", "ListTopics", "GetTopicAttributes"),
             *("ListSubscriptions", "ListSubscriptionsByTopic", "Unsubscribe"),
             "GetSubscriptionAttributes",
             *("AddPermission", "RemovePermission"),
             *("TagResource", "UntagResource", "ListTagsForResource"),
         }
     )
+
+    @stored
+    def create_topic(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        _check_policy(params.get("Attributes", {}).get("Policy"))
+        return self._stored("create_topic", **params)
+
+    @runs
+    def set_topic_attributes(self, call: Call, params: dict[str, Any]) -> None:
+        """A topic's policy decides at once who may publish."""
+        if params["AttributeName"] == "Policy":
+            _check_policy(params.get("AttributeValue"))
+        self._stored("set_topic_attributes", **params)
 
     @runs
     def subscribe(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +157,14 @@ class Sns(Service):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
             raise AwsError(told["Code"], told["Message"], status) from error
         return answer
+
+
+def _check_policy(document: str | None) -> None:
+    if document:
+        try:
+            resource_policies.check(document)
+        except ValueError as error:
+            raise _invalid(f"Policy Error: {error}") from error
 
 
 def _invalid(message: str) -> AwsError:
