@@ -164,8 +164,7 @@ class Gateway:
         handler = service.handler(operation.name)
         if handler is None and operation.name not in service.forwards:
             raise _refusal(operation)
-        if handler is not None:
-            models.validate(operation, params)
+        models.validate(operation, params)
         check_request(self.cloud, call, operation.service, operation.name, params)
         if handler is not None:
             return models.serialize(operation, handler(call, params), call.request_id)

@@ -19,6 +19,7 @@ from gbg_sandbox.service import AwsError
 ALGORITHM = "AWS4-HMAC-SHA256"
 LEEWAY = timedelta(minutes=15)
 UNSIGNED = "UNSIGNED-PAYLOAD"
+CONTENT_HASH = "X-Amz-Content-SHA256"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def verify(request: Request, scope: Scope, credentials: Credentials) -> Credenti
     if not hmac.compare_digest(credential.token, scope.token):
         raise AwsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
     _check_time(scope)
+    _check_headers(request, scope)
     expected = sign(canonical_request(request, scope), scope, credential.secret_key)
     if not hmac.compare_digest(expected, scope.signature):
         raise AwsError(
@@ -109,7 +111,12 @@ def verify(request: Request, scope: Scope, credentials: Credentials) -> Credenti
 
 
 def _check_time(scope: Scope) -> None:
-    signed = datetime.strptime(scope.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        signed = datetime.strptime(scope.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise AwsError(
+            "IncompleteSignature", f"X-Amz-Date must be a time like 20260101T120000Z: {error}", 400
+        ) from error
     now = datetime.now(UTC)
     if scope.presigned:
         if now > signed + timedelta(seconds=scope.expires_seconds):
@@ -118,6 +125,20 @@ def _check_time(scope: Scope) -> None:
         raise AwsError(
             "RequestTimeTooSkewed", f"Signature expired: {scope.timestamp} is too far from now", 403
         )
+
+
+def _check_headers(request: Request, scope: Scope) -> None:
+    """What has to be signed, or else a request could be sent on to another place or with another body."""
+    needed = ["host"]
+    if not scope.presigned and CONTENT_HASH in request.headers:
+        needed.append(CONTENT_HASH.lower())
+    for name in needed:
+        if name not in scope.signed_headers:
+            raise AwsError(
+                "InvalidSignatureException",
+                f"'{name}' must be a 'SignedHeader' in the AWS Authorization.",
+                403,
+            )
 
 
 def canonical_request(request: Request, scope: Scope) -> str:
@@ -154,10 +175,11 @@ def _query(raw: str) -> str:
 
 
 def _payload(request: Request, scope: Scope) -> str:
-    if scope.presigned:
+    """Only S3 takes a body that is not signed."""
+    if scope.presigned and scope.service == "s3":
         return UNSIGNED
-    told = request.headers.get("X-Amz-Content-SHA256", "")
-    if told == UNSIGNED or told.startswith("STREAMING-"):
+    told = request.headers.get(CONTENT_HASH, "")
+    if scope.service == "s3" and (told == UNSIGNED or told.startswith("STREAMING-")):
         return told
     actual = hashlib.sha256(request.get_data(cache=True)).hexdigest()
     if told and told != actual:
