@@ -12,6 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from gbg_sandbox.service import Principal
 
+LEAST_KEYS = 200
+KEPT_EXPIRED = timedelta(hours=1)
+"""in which an expired key is called expired, and not unknown"""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -31,6 +34,8 @@ class Credential:
 class Credentials:
     def __init__(self) -> None:
         self._keys: dict[str, Credential] = {}
+        self._look_at = LEAST_KEYS
+        """number of keys at which expired ones are looked for"""
         self._lock = threading.Lock()
 
     def issue(self, principal: Principal, *, real_seconds: float | None = None) -> Credential:
@@ -49,7 +54,16 @@ class Credentials:
     def keep(self, credential: Credential) -> Credential:
         with self._lock:
             self._keys[credential.access_key] = credential
+            if len(self._keys) >= self._look_at:
+                self._forget_expired()
         return credential
+
+    def _forget_expired(self) -> None:
+        limit = datetime.now(UTC) - KEPT_EXPIRED
+        for key, one in list(self._keys.items()):
+            if one.expires is not None and one.expires < limit:
+                del self._keys[key]
+        self._look_at = 2 * len(self._keys) + LEAST_KEYS
 
     def find(self, access_key: str) -> Credential | None:
         with self._lock:

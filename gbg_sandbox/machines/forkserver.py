@@ -79,7 +79,7 @@ class ForkServer:
     def _obey(self, order: dict[str, Any], descriptors: Sequence[int]) -> None:
         try:
             reply: Reply | None = getattr(self, f"_do_{order['do']}")(order, descriptors)
-        except (OSError, KeyError) as error:
+        except Exception as error:  # all machines hang on this process
             reply = {"error": str(error), "errno": getattr(error, "errno", None)}, []
         finally:
             for descriptor in descriptors:

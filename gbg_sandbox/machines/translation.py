@@ -129,6 +129,8 @@ class Translator:
             self._handlers[call.number](call)
         except OSError as error:
             self.listener.fail(call, error.errno or errno.EIO)
+        except (ValueError, OverflowError, KeyError):  # an odd call must not end all machines
+            self.listener.fail(call, errno.EINVAL)
 
     def _socket(self, call: Notification) -> None:
         """Make the socket here, its source address set, so that the other side sees which machine calls."""
@@ -163,7 +165,8 @@ class Translator:
         memory = Memory(call.pid)
         try:
             memory.write(
-                call.arguments[0], b"".join(text.encode()[:64].ljust(UTS_FIELD, b"\0") for text in fields)
+                call.arguments[0],
+                b"".join(os.fsencode(text)[:64].ljust(UTS_FIELD, b"\0") for text in fields),
             )
         finally:
             memory.close()
@@ -172,7 +175,8 @@ class Translator:
     def _sethostname(self, call: Notification) -> None:
         memory = Memory(call.pid)
         try:
-            self.resident.hostname = memory.read(call.arguments[0], min(call.arguments[1], 64)).decode()
+            name = memory.read(call.arguments[0], min(call.arguments[1], 64))
+            self.resident.hostname = os.fsdecode(name)
         finally:
             memory.close()
         self.listener.succeed(call)

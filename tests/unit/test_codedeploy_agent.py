@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import stat
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pytest
 
 from gbg_sandbox.services.codedeploy.agent.codedeploy_agent import diagnostics, hooks
 from gbg_sandbox.services.codedeploy.agent.codedeploy_agent.appspec import Script
+from gbg_sandbox.services.codedeploy.agent.codedeploy_agent.archive import unpack
 from gbg_sandbox.services.codedeploy.agent.codedeploy_agent.commands import Executor
 from gbg_sandbox.services.codedeploy.agent.codedeploy_agent.diagnostics import EventFailed
 from gbg_sandbox.services.codedeploy.agent.codedeploy_agent.settings import Settings, read
@@ -273,3 +275,37 @@ def test_settings_are_read_with_rubys_colons(tmp_path: Path) -> None:
     path.write_text(":max_revisions: 0\n")
     with pytest.raises(ValueError, match="max_revisions=0"):
         read(str(path))
+
+
+def zipped(folder: Path, *members: tuple[str, str, bool]) -> str:
+    """A bundle of names, contents, and whether each is a symbolic link."""
+    with zipfile.ZipFile(folder / "bundle.zip", "w") as made:
+        for name, content, link in members:
+            member = zipfile.ZipInfo(name)
+            member.external_attr = ((stat.S_IFLNK if link else stat.S_IFREG) | 0o644) << 16
+            made.writestr(member, content)
+    return str(folder / "bundle.zip")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../outside", "/etc", True)],
+        [("sub/../../outside", "x", False)],
+        [("link", "..", True), ("link/outside", "x", False)],
+        [("link", "..", True), ("link/outside", "/etc", True)],
+    ],
+)
+def test_nothing_in_a_bundle_lands_outside(tmp_path: Path, members: list[tuple[str, str, bool]]) -> None:
+    bundle = zipped(tmp_path, *members)
+    with pytest.raises(RuntimeError, match="outside of the deployment archive"):
+        unpack(bundle, "zip", str(tmp_path / "archive"))
+    assert not (tmp_path / "outside").is_symlink() and not (tmp_path / "outside").exists()
+
+
+def test_links_within_a_bundle_are_kept(tmp_path: Path) -> None:
+    bundle = zipped(
+        tmp_path, ("sub/page", "x", False), ("sub/link", "page", True), ("sub/more/last", "y", False)
+    )
+    unpack(bundle, "zip", str(tmp_path / "archive"))
+    assert (tmp_path / "archive" / "sub" / "link").read_text() == "x"

@@ -61,6 +61,11 @@ class Environment:
             self._pid = nursery.fork(
                 function.code.root, function.handler, self._variables(function, settings), theirs, output
             )
+        except BaseException:
+            self._channel.close()
+            os.close(self._output)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
         finally:
             theirs.close()
             os.close(output)

@@ -111,6 +111,7 @@ def _unzip(bundle: str, into: str) -> None:
     with zipfile.ZipFile(bundle) as archive:
         for member in archive.infolist():
             mode = member.external_attr >> 16
+            _refuse_outside(into, member.filename)
             if stat.S_ISLNK(mode):
                 target = os.path.join(into, member.filename)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -119,6 +120,14 @@ def _unzip(bundle: str, into: str) -> None:
             path = archive.extract(member, into)
             if stat.S_IMODE(mode):
                 os.chmod(path, stat.S_IMODE(mode))
+
+
+def _refuse_outside(into: str, name: str) -> None:
+    """Neither by its name, nor through a symbolic link that came before it."""
+    home = os.path.realpath(into)
+    place = os.path.realpath(os.path.join(into, os.path.dirname(name.rstrip("/"))))
+    if os.path.isabs(name) or ".." in name.split("/") or os.path.commonpath([home, place]) != home:
+        raise RuntimeError(f"The bundle's member {name} lies outside of the deployment archive")
 
 
 def _strip_leading_directory(into: str) -> None:
