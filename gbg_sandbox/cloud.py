@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 AFTER_FAILURE_SECONDS = 1.0
 """real time until an engine's next round when one has failed"""
+SERVICE_LINKED = {"autoscaling.amazonaws.com": ("AWSServiceRoleForAutoScaling", "AutoScaling")}
+"""service → its role and the name of its sessions"""
 HOST_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 MACHINE_CA_BUNDLE = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
 """where Amazon Linux keeps it; the other places are links to it"""
@@ -118,12 +120,21 @@ class Cloud:
     ) -> Any:
         """A client through the gateway: as AWS itself, as `principal`, or under `role`.
 
+        `acting` alone is a service under its service-linked role, where it has one, which may do everything.
         With `role`, `acting` is the AWS service that assumes it (`codepipeline.amazonaws.com`); the role's
         trust policy decides, and a refusal is botocore's ClientError with AccessDenied.
         """
         if role:
             principal = self.assume(role, acting=acting, session=session, source_arn=source_arn).principal
+        elif principal is None and acting in SERVICE_LINKED:
+            principal = self._linked(acting)
         return self.clients.client(service, principal or self.aws)
+
+    def _linked(self, acting: str) -> Principal:
+        """https://docs.aws.amazon.com/autoscaling/ec2/userguide/autoscaling-service-linked-role.html"""
+        role, session = SERVICE_LINKED[acting]
+        arn = f"arn:aws:sts::{self.account}:assumed-role/{role}/{session}"
+        return Principal(kind="aws", arn=arn, account=self.account, session_name=session, service=acting)
 
     def assume(
         self,

@@ -181,6 +181,7 @@ class Gateway:
         response: Response,
         failure: AwsError | None,
     ) -> None:
+        """What the sandbox looks up for itself stands in no history: on AWS that is no call at all."""
         entry = ApiCall(
             request_id,
             operation.service,
@@ -194,7 +195,8 @@ class Gateway:
             entry = replace(entry, error_code=failure.code, error_message=failure.message)
         elif response.status_code >= 400:
             entry = replace(entry, error_code=str(response.status_code))
-        self.cloud.trail.append(entry)
+        if principal is not self.cloud.aws or not entry.reads:
+            self.cloud.trail.append(entry)
 
 
 def _refusal(operation: models.Operation) -> AwsError:

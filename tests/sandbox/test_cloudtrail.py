@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.gateway.trail import ApiCall
 from gbg_sandbox.service import Principal
+from tests.sandbox.places import eventually, make_place
 
 BEGIN = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SOMEONE = Principal("user", "arn:aws:iam::123456789012:user/someone", "123456789012", user_name="someone")
@@ -82,6 +84,38 @@ def test_what_was_changed_is_found_however_much_was_read_since(cloud: Cloud, tra
         called(cloud, 400 + number, "DescribeInstances")
     found = trail.lookup_events(StartTime=BEGIN, LookupAttributes=CHANGES)
     assert names(found["Events"]) == [f"id-{number}" for number in range(198, 98, -2)]
+
+
+def test_what_auto_scaling_does_is_its_own_doing_and_no_look_up_of_a_service_is_told(cloud: Cloud) -> None:
+    place = make_place(cloud)
+    template = {"ImageId": place.image_id, "InstanceType": "t3.micro"}
+    place.ec2.create_launch_template(LaunchTemplateName="fleet", LaunchTemplateData=template)
+    cloud.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="fleet",
+        LaunchTemplate={"LaunchTemplateName": "fleet"},
+        MinSize=1,
+        MaxSize=1,
+        VPCZoneIdentifier=place.subnets[0],
+    )
+
+    def launched() -> list[dict[str, Any]]:
+        wanted = [{"AttributeKey": "EventName", "AttributeValue": "RunInstances"}]
+        found: list[dict[str, Any]] = cloud.client("cloudtrail").lookup_events(LookupAttributes=wanted)[
+            "Events"
+        ]
+        return found
+
+    eventually(lambda: len(launched()) == 1)
+    [event] = launched()
+    assert event["Username"] == "AutoScaling"
+    told = json.loads(event["CloudTrailEvent"])
+    assert told["sourceIPAddress"] == "autoscaling.amazonaws.com"
+    assert told["userIdentity"] == {
+        "type": "AssumedRole",
+        "arn": "arn:aws:sts::123456789012:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling",
+        "invokedBy": "autoscaling.amazonaws.com",
+    }
+    assert not [one for one in cloud.trail.calls() if one.reads and one.principal is cloud.aws]
 
 
 def test_data_events_are_in_no_history(cloud: Cloud, trail: Any) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.services.autoscaling.state import (
+    ACTING,
     Activity,
     AutoScalingState,
     Group,
@@ -124,7 +125,7 @@ class Activities:
             "AutoScalingGroupName": group.name,
             "AutoScalingGroupARN": group.arn,
         }
-        sns: Any = self._cloud.client("sns")
+        sns: Any = self._cloud.client("sns", acting=ACTING)
         for topic in topics:
             try:
                 sns.publish(TopicArn=topic, Subject=subject[:100], Message=json.dumps(body))
@@ -164,9 +165,7 @@ class Activities:
             "RequestId": action.token,
         }
         try:
-            sns: Any = self._cloud.client(
-                "sns", role=action.hook.role, acting="autoscaling.amazonaws.com", session="AutoScaling"
-            )
+            sns: Any = self._cloud.client("sns", role=action.hook.role, acting=ACTING, session="AutoScaling")
             sns.publish(
                 TopicArn=action.hook.notification_target,
                 Subject=f"Auto Scaling: Lifecycle action '{action.hook.transition.rpartition('_')[2]}' "

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from gbg_sandbox.services.autoscaling.activities import Activities
 from gbg_sandbox.services.autoscaling.hooks import Hooks, Patience
 from gbg_sandbox.services.autoscaling.state import (
+    ACTING,
     LAUNCHING,
     Activity,
     AutoScalingState,
@@ -69,7 +70,7 @@ class Entering:
 
     def launch(self, group: Group, launch: Launch) -> None:
         """Ask EC2 for the instances and bring each in, in a thread of its own."""
-        ec2: Any = self._cloud.client("ec2")
+        ec2: Any = self._cloud.client("ec2", acting=ACTING)
         try:
             made = ec2.run_instances(**self._request(ec2, group, launch))["Instances"]
         except ClientError as error:
@@ -171,7 +172,7 @@ class Entering:
 
     def _lost(self, group: Group, instance: GroupInstance, activity: Activity) -> None:
         """EC2 gave the instance up while it was pending."""
-        ec2: Any = self._cloud.client("ec2")
+        ec2: Any = self._cloud.client("ec2", acting=ACTING)
         found = ec2.describe_instances(InstanceIds=[instance.id])["Reservations"][0]["Instances"][0]
         reason = found.get("StateReason", {}).get("Message", found["State"]["Name"])
         with self._state.changed:
@@ -206,7 +207,7 @@ class Entering:
             activity = self._activities.begin(group, text, cause, instance.subnet, instance.zone)
             activity.instance_id = instance.id
             self._state.changed.notify_all()
-        ec2: Any = self._cloud.client("ec2")
+        ec2: Any = self._cloud.client("ec2", acting=ACTING)
         ec2.create_tags(Resources=[instance.id], Tags=[{"Key": GROUP_TAG, "Value": group.name}])
         self._cloud.spawn(f"{group.name} {instance.id} in", self._bring_in, group, instance, activity)
         return activity

@@ -10,6 +10,7 @@ from gbg_sandbox.services.autoscaling.activities import Activities
 from gbg_sandbox.services.autoscaling.entering import GROUP_TAG
 from gbg_sandbox.services.autoscaling.hooks import Hooks, Patience
 from gbg_sandbox.services.autoscaling.state import (
+    ACTING,
     TERMINATING,
     Activity,
     AutoScalingState,
@@ -54,7 +55,7 @@ class Leaving:
     def _take_out(self, group: Group, instance: GroupInstance, activity: Activity) -> None:
         self._drain(group, instance, activity)
         self._hooks.run(group, instance, TERMINATING, activity)
-        ec2: Any = self._cloud.client("ec2")
+        ec2: Any = self._cloud.client("ec2", acting=ACTING)
         try:
             ec2.terminate_instances(InstanceIds=[instance.id])
         except ClientError as error:
@@ -95,7 +96,7 @@ class Leaving:
 
     def _set_free(self, group: Group, instance: GroupInstance, activity: Activity) -> None:
         self._drain(group, instance, activity)
-        ec2: Any = self._cloud.client("ec2")
+        ec2: Any = self._cloud.client("ec2", acting=ACTING)
         if self._state.machine_states.get(instance.id) not in ENDED:
             ec2.delete_tags(Resources=[instance.id], Tags=[{"Key": GROUP_TAG}])
         with self._state.changed:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.autoscaling import plan
 from gbg_sandbox.services.autoscaling.engine import AutoScalingEngine
-from gbg_sandbox.services.autoscaling.state import AutoScalingState, Group, Policy
+from gbg_sandbox.services.autoscaling.state import ACTING, AutoScalingState, Group, Policy
 
 if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
@@ -41,7 +41,7 @@ class Scaling:
 
     @property
     def _cloudwatch(self) -> Any:
-        return self._cloud.client("cloudwatch")
+        return self._cloud.client("cloudwatch", acting=ACTING)
 
     def make_alarms(self, group: str, policy: Policy) -> None:
         """A high alarm and, unless DisableScaleIn, a low one, both pointing at the policy."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from gbg_sandbox.service import AwsError
 
+ACTING = "autoscaling.amazonaws.com"
+"""the service that its service-linked role is for"""
 PROCESSES = (
     "Launch",
     "Terminate",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.service import AwsError
+from gbg_sandbox.services.autoscaling.state import ACTING
 
 if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
@@ -25,7 +26,7 @@ class Targets:
 
     @property
     def _elb(self) -> Any:
-        return self._cloud.client("elbv2")
+        return self._cloud.client("elbv2", acting=ACTING)
 
     def check(self, arns: Sequence[str]) -> None:
         """Raises ValidationError for target groups that don't exist or take no instances."""

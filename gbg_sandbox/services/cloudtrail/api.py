@@ -63,7 +63,7 @@ class CloudTrail(Service):
             "requestID": call.request_id,
             "readOnly": call.reads,
             "eventCategory": "Management",
-            "userIdentity": {"type": _identity_type(call), "arn": call.principal.arn},
+            "userIdentity": _identity(call),
             "requestParameters": json.loads(json.dumps(call.params, default=str)),
             **({"errorCode": call.error_code} if call.error_code else {}),
             **({"errorMessage": call.error_message} if call.error_message else {}),
@@ -81,8 +81,12 @@ def _management(call: ApiCall) -> bool:
     return f"{call.service}:{call.operation}" not in DATA_EVENTS
 
 
-def _identity_type(call: ApiCall) -> str:
-    return {"user": "IAMUser", "role": "AssumedRole", "root": "Root"}.get(call.principal.kind, "AWSService")
+def _identity(call: ApiCall) -> dict[str, str]:
+    """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
+    who = call.principal
+    kinds = {"user": "IAMUser", "role": "AssumedRole", "root": "Root"}
+    kind = kinds.get(who.kind, "AssumedRole" if who.session_name else "AWSService")
+    return {"type": kind, "arn": who.arn, **({"invokedBy": who.service} if who.service else {})}
 
 
 LOOKED_UP_BY: Mapping[str, Callable[[ApiCall], str]] = {
