@@ -136,6 +136,10 @@ class Service:
     def routes(self) -> Sequence[Route]:
         return ()
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        """ARN → tags of what it keeps itself and the tagging API tells; what moto keeps, moto tells."""
+        return {}
+
     @classmethod
     def coverage(cls) -> dict[str, Coverage]:
         """boto3 method name → how real it is."""

@@ -10,7 +10,8 @@ from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere
 from gbg_lib.prices import Amount, Cost, Prices
 from gbg_lib.teardown.activity import Activity, activities
-from gbg_lib.teardown.kinds import KINDS, TAG, Found, tags_of
+from gbg_lib.teardown.kinds import KINDS, OF_A_POLICY, Found, tags_of
+from gbg_lib.teardown.tagged import TAG, read_tagged
 
 RECORDS = "records"
 """in the name of a bucket: it keeps records of releases"""
@@ -39,6 +40,8 @@ class Inventory:
     """tagged with this deployment, or in a stack that is"""
     strangers: tuple[Found, ...]
     """named like the deployment's things, but without its tag and in none of its stacks"""
+    foreign: tuple[str, ...] = ()
+    """ARNs that the tagging API tells, of kinds that no runbook makes: told, and left alone"""
 
     @property
     def outside(self) -> tuple[Found, ...]:
@@ -88,16 +91,21 @@ def read_inventory(aws: Aws, deployment: str) -> Inventory:
     )
     ours = {identity for stack in stacks if stack.owner == deployment for identity in stack.resources}
     ours |= left_by_stacks(aws, deployment)
-    every = [thing for kind in KINDS for thing in kind.find(aws, deployment)]
-    groups = [thing.name for thing in every if thing.kind == "group"]
-    every = [thing for thing in every if not _of_a_group(thing, groups)]
-    known = [thing.deployment == deployment or thing.id in ours or thing.name in ours for thing in every]
+    tagged = read_tagged(aws, deployment)
+    every = [thing for kind in KINDS for thing in kind.find(aws, deployment, tagged)]
+    groups = {thing.name for thing in every if thing.kind == "group"}
+    every = [thing for thing in every if not (_of_a_policy(thing) and thing.facts["watches"] in groups)]
+    known = [
+        thing.deployment == deployment or bool({thing.id, thing.name} & ours) or _outlived(thing, deployment)
+        for thing in every
+    ]
     return Inventory(
         deployment,
         stacks,
         tuple(activities(aws, deployment)),
         tuple(thing for thing, is_ours in zip(every, known, strict=True) if is_ours),
         tuple(thing for thing, is_ours in zip(every, known, strict=True) if not is_ours),
+        tagged.foreign(stack_names(deployment)),
     )
 
 
@@ -151,8 +159,13 @@ def left_by_stacks(aws: Aws, deployment: str) -> set[str]:
     return left
 
 
-def _of_a_group(thing: Found, groups: list[str]) -> bool:
+def _of_a_policy(thing: Found) -> bool:
     """An alarm that Auto Scaling made for a group's policy: it carries no tag and goes with the group."""
-    return thing.kind == "alarm" and any(
-        thing.name.startswith(f"TargetTracking-{group}-") for group in groups
-    )
+    return thing.kind == "alarm" and thing.name.startswith(OF_A_POLICY)
+
+
+def _outlived(thing: Found, deployment: str) -> bool:
+    """Such an alarm whose group, one of this deployment's, is gone: nothing else would take it away."""
+    fleets = (f"{deployment}-blue", f"CodeDeploy_{deployment}-fleet_")
+    group = thing.facts.get("watches", "")
+    return _of_a_policy(thing) and (group == fleets[0] or group.startswith(fleets[1]))

@@ -1,8 +1,7 @@
 """The kinds of things that a deployment consists of: how each is listed, with the tags that tell whose it is.
 
-EC2 and Auto Scaling are asked by tag. Other services list everything, so names are looked at first, and tags
-are read only of what is named after the deployment. (The tagging API's GetResources would be one call, but it
-tells nothing of Auto Scaling groups and roles, and goes on telling of what is deleted.)
+EC2 and Auto Scaling are asked by tag. Other services list everything, and tags are read only of what is named
+after the deployment, or told by the tagging API (tagged.py).
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from typing import Any
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere
 from gbg_lib.prices import Amount
+from gbg_lib.teardown.tagged import TAG, Tagged
 
-TAG = "gbg:deployment"
 ALIVE = ("pending", "running", "stopping", "stopped", "shutting-down")
 GIB = 2**30
+OF_A_POLICY = "TargetTracking-"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Found:
 @dataclass(frozen=True)
 class Kind:
     name: str
-    find: Callable[[Aws, str], Iterator[Found]]
+    find: Callable[[Aws, str, Tagged], Iterator[Found]]
     """everything that carries the deployment's tag, or its name and no tag"""
 
 
@@ -49,8 +49,8 @@ class Kind:
 
 def _by_tag(
     kind: str, service: str, operation: str, key: str, id_key: str, **more: Any
-) -> Callable[[Aws, str], Iterator[Found]]:
-    def find(aws: Aws, deployment: str) -> Iterator[Found]:
+) -> Callable[[Aws, str, Tagged], Iterator[Found]]:
+    def find(aws: Aws, deployment: str, tagged: Tagged) -> Iterator[Found]:
         filters = [{"Name": f"tag:{TAG}", "Values": [deployment]}, *more.get("Filters", [])]
         rest = {name: value for name, value in more.items() if name != "Filters"}
         for item in aws.pages(service, operation, key, Filters=filters, **rest):
@@ -61,7 +61,7 @@ def _by_tag(
     return find
 
 
-def _instances(aws: Aws, deployment: str) -> Iterator[Found]:
+def _instances(aws: Aws, deployment: str, tagged: Tagged) -> Iterator[Found]:
     filters = [
         {"Name": f"tag:{TAG}", "Values": [deployment]},
         {"Name": "instance-state-name", "Values": list(ALIVE)},
@@ -110,20 +110,21 @@ class _Listed:
     expand: Callable[[Aws, list[Any]], Iterator[Mapping[str, Any]]] | None = None
     """where the list holds names only"""
 
-    def find(self, aws: Aws, deployment: str) -> Iterator[Found]:
+    def find(self, aws: Aws, deployment: str, tagged: Tagged) -> Iterator[Found]:
         ours = named_after(deployment)
         items = list(aws.pages(self.service, self.operation, self.key, **self.asked))
         for item in self.expand(aws, items) if self.expand else items:
             name = self.name(item)
-            if not ours.search(name):
-                continue
             identity = self.identity(aws, item)
+            if not ours.search(name) and not tagged.names(self.service, identity, name):
+                continue
             try:
                 owner = tags_of(self.tags(aws, identity, item)).get(TAG, "")
             except NotThere:
                 continue
             if owner in ("", deployment):
-                yield Found(self.kind, identity, name, owner, _amounts(self.kind, item))
+                facts = {"watches": _watched(item)} if self.kind == "alarm" else {}
+                yield Found(self.kind, identity, name, owner, _amounts(self.kind, item), facts)
 
 
 def tags_of(told: Any) -> dict[str, str]:
@@ -134,8 +135,17 @@ def tags_of(told: Any) -> dict[str, str]:
 
 
 def named_after(deployment: str) -> re.Pattern[str]:
-    """Names as the templates make them: the deployment itself, or followed by a dash, slash or underscore."""
-    return re.compile(rf"(^|[/:_]){re.escape(deployment)}($|[-/_])")
+    """Names as the templates make them: the deployment itself, or followed by a dash, slash or underscore.
+
+    And the alarms that Auto Scaling makes for a policy of such a group.
+    """
+    return re.compile(rf"(^|^{OF_A_POLICY}|[/:_]){re.escape(deployment)}($|[-/_])")
+
+
+def _watched(alarm: Mapping[str, Any]) -> str:
+    """The Auto Scaling group that an alarm is about; empty for another."""
+    about = {one["Name"]: str(one["Value"]) for one in alarm.get("Dimensions", [])}
+    return about.get("AutoScalingGroupName", "")
 
 
 def _named(item: Mapping[str, Any], otherwise: str) -> str:

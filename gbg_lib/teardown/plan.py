@@ -41,6 +41,7 @@ def make_plan(
 ) -> TeardownPlan:
     removals = tuple(one for one in _removals(inventory, remove_records=remove_records) if one.count)
     kept = () if remove_records else tuple(f"bucket {thing.name}" for thing in inventory.records)
+    kept += tuple(f"{arn} (no runbook makes such)" for arn in inventory.foreign)
     return TeardownPlan(
         inventory.deployment,
         "remove" if removals else "nothing",

@@ -15,9 +15,9 @@ from gbg_lib.prices import Prices, read_prices
 from gbg_lib.stacks import GOING_ON
 from gbg_lib.steps import Step
 from gbg_lib.teardown.inventory import Inventory, keeps_records, read_inventory
-from gbg_lib.teardown.kinds import TAG
 from gbg_lib.teardown.plan import TeardownPlan, make_plan
 from gbg_lib.teardown.removal import REST_SECONDS, Told, remove_everything
+from gbg_lib.teardown.tagged import TAG
 from gbg_lib.waiting import rounds
 
 TAG_SECONDS = 120.0
@@ -130,6 +130,12 @@ class Teardown(Step):
             Check("tagged things", not left, names or none, again),
             Check(
                 "EC2's own list of tags", not (tagged := self._tagged()), ", ".join(tagged) or "none", again
+            ),
+            Check(
+                "tags of other kinds",
+                not now.foreign,
+                ", ".join(now.foreign) or "none",
+                "no runbook made it: delete it where it was made; what is gone AWS tells for a while",
             ),
         ]
 

@@ -16,7 +16,8 @@ from tests.unit.aws_fakes import connected, refusal
 
 SERVICES = (
     *("autoscaling", "cloudformation", "cloudwatch", "codebuild", "codecommit", "codedeploy", "codepipeline"),
-    *("ec2", "elbv2", "events", "iam", "lambda", "logs", "s3", "sns", "ssm", "sts"),
+    *("ec2", "elbv2", "events", "iam", "lambda", "logs", "resourcegroupstaggingapi", "s3", "sns", "ssm"),
+    "sts",
 )
 OURS = [{"Key": "gbg:deployment", "Value": "gbg"}]
 LISTS = {
@@ -85,6 +86,8 @@ class FakeAccount:
     dies_at: int = -1
     stuck: set[str] = field(default_factory=set)
     """log groups that can't be deleted"""
+    told: list[str] = field(default_factory=list)
+    """ARNs that the tagging API tells"""
 
     @property
     def aws(self) -> Aws:
@@ -163,6 +166,9 @@ class FakeAccount:
 
     def list_object_versions(self, **given: Any) -> dict[str, Any]:
         return {"Versions": [{"Key": one, "VersionId": "1"} for one in self.buckets[given["Bucket"]]]}
+
+    def get_resources(self, **given: Any) -> dict[str, Any]:
+        return {"ResourceTagMappingList": [{"ResourceARN": one} for one in self.told]}
 
     def describe_log_groups(self, **given: Any) -> dict[str, Any]:
         arn = "arn:aws:logs:us-east-1:123456789012:log-group:"

@@ -65,7 +65,7 @@ class TestOrder:
     ) -> None:
         step = run(account)
         assert account.done == ALL
-        checks = ["stacks", "what goes on", "tagged things", "EC2's own list of tags"]
+        checks = ["stacks", "what goes on", "tagged things", "EC2's own list of tags", "tags of other kinds"]
         assert [check.name for check in step.check()] == checks
 
     def test_other_peoples_things_and_records_stay(self, account: FakeAccount) -> None:
@@ -207,6 +207,53 @@ class TestRefusals:
         assert [one.name for one in teardown(account).before.strangers] == ["/gbg/mine"]
         run(account)
         assert "/gbg/mine" in account.logs
+
+
+class TestTags:
+    HERE = "us-east-1:123456789012"
+
+    def test_a_tagged_thing_of_any_name_goes_where_its_service_confirms_it(
+        self, account: FakeAccount
+    ) -> None:
+        account.logs.add("/odd")
+        account.told = [
+            f"arn:aws:logs:{self.HERE}:log-group:/odd",
+            f"arn:aws:logs:{self.HERE}:log-group:/gone",
+        ]
+        assert run(account).check()
+        assert account.logs == {"/shop/bake"}
+        assert "delete log group /odd" in account.done
+
+    def test_a_name_that_ends_alike_is_no_thing_that_was_told(self, account: FakeAccount) -> None:
+        account.logs.add("/very/odd")
+        account.told = [f"arn:aws:lambda:{self.HERE}:function:/very/odd"]
+        run(account)
+        assert "/very/odd" in account.logs
+
+    @pytest.mark.parametrize(
+        ("arn", "foreign"),
+        [
+            (f"arn:aws:dynamodb:{HERE}:table/orders", True),
+            (f"arn:aws:s3:{HERE}:accesspoint/records", True),
+            (f"arn:aws:cloudformation:{HERE}:stack/gbg-extra/0a", True),
+            (f"arn:aws:cloudformation:{HERE}:stack/gbg-base/0a", False),
+            ("arn:aws:s3:::gbg-artifacts", False),
+            (f"arn:aws:ec2:{HERE}:instance/i-1", False),
+            (f"arn:aws:elasticloadbalancing:{HERE}:targetgroup/gbg/0a", False),
+            (f"arn:aws:sns:{HERE}:gbg-alarms", False),
+        ],
+    )
+    def test_what_no_list_asks_for_is_named_before_and_after(
+        self, account: FakeAccount, arn: str, foreign: bool
+    ) -> None:
+        account.told = [arn]
+        assert (f"{arn} (no runbook makes such)" in teardown(account).plan().kept) is foreign
+        step = run(account)
+        if foreign:
+            with pytest.raises(CheckFailed, match=arn):
+                step.check()
+        else:
+            assert step.check()
 
 
 def test_what_stays_is_named_with_its_reason(account: FakeAccount) -> None:

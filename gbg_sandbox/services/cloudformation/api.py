@@ -19,6 +19,10 @@ class CloudFormation(DriftOperations):
     def routes(self) -> Sequence[Route]:
         return (self.responses.route(),)
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        living = [stack for stack in self.stacks.all() if not stack.gone and stack.revision]
+        return {stack.id: dict(stack.revision.tags) for stack in living if stack.revision}
+
     @runs
     def describe_stacks(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         if "StackName" in params:

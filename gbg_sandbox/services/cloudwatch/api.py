@@ -170,6 +170,10 @@ class Cloudwatch(MetricsApi):
             tags = self.alarms.by_arn(params["ResourceARN"]).tags
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self.lock:
+            return {one.arn: dict(one.tags) for one in self.alarms.by_name.values()}
+
     def _remember(self, alarm: Alarm, verb: str) -> None:
         data = {"version": "1.0", "type": verb.removesuffix("d").capitalize(), "alarmArn": alarm.arn}
         self.alarms.history.append(

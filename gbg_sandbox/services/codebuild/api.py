@@ -59,6 +59,12 @@ class CodeBuild(Service):
             run.stop()
         self.network.close()
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        return {
+            one.arn: {tag["key"]: tag["value"] for tag in one.settings.get("tags", [])}
+            for one in self.records.projects()
+        }
+
     def project_arn(self, name: str) -> str:
         return self.cloud.arn("codebuild", f"project/{name}")
 

@@ -104,6 +104,9 @@ class CodeCommit(Content, Service):
     def list_tags_for_resource(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         return {"tags": dict(self.repositories.by_arn(params["resourceArn"]).tags)}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        return {one.arn: dict(one.tags) for one in self.repositories.all()}
+
     # -- branches
 
     @runs

@@ -65,6 +65,11 @@ class Applications(CodeDeployBase):
             gone = self.registry.applications.pop(params["applicationName"], None)
             if gone is None:
                 return
+            self.registry.forget_tags(self.cloud.arn("codedeploy", f"application:{gone.name}"))
+            for group in gone.groups:
+                self.registry.forget_tags(
+                    self.cloud.arn("codedeploy", f"deploymentgroup:{gone.name}/{group}")
+                )
             for deployment in list(self.registry.deployments.values()):
                 if deployment.group.application == gone.name and deployment.ended:
                     del self.registry.deployments[deployment.id]
@@ -149,6 +154,10 @@ class Applications(CodeDeployBase):
         """Tags that IAM conditions ask for."""
         with self.registry.lock:
             return dict(self.registry.tags.get(arn, {}))
+
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self.registry.lock:
+            return {arn: dict(tags) for arn, tags in self.registry.tags.items()}
 
     def _tag(self, arn: str, tags: list[dict[str, str]]) -> None:
         kept = self.registry.tags.setdefault(arn, {})

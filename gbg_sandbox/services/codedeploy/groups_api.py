@@ -80,6 +80,10 @@ class Groups(Applications):
         with self.registry.lock:
             groups = self.registry.application(params["applicationName"]).groups
             group = groups.pop(params["deploymentGroupName"], None)
+            if group is not None:
+                self.registry.forget_tags(
+                    self.cloud.arn("codedeploy", f"deploymentgroup:{group.application}/{group.name}")
+                )
         if group is None:
             return {"hooksNotCleanedUp": []}
         hooks = dict(group.hooks)

@@ -198,6 +198,10 @@ class Registry:
         self.deployments: dict[str, Deployment] = {}
         self.tags: dict[str, dict[str, str]] = {}
 
+    def forget_tags(self, arn: str) -> None:
+        """They go with what carries them: another of the same name begins without any."""
+        self.tags.pop(arn, None)
+
     def application(self, name: str) -> Application:
         if name not in self.applications:
             raise AwsError("ApplicationDoesNotExistException", f"No application found for name: {name}")

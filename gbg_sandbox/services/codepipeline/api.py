@@ -127,6 +127,9 @@ class CodePipeline(Answers, Service):
             tags.pop(key, None)
         return {}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        return {one.arn: dict(one.tags) for one in self.pipelines.all()}
+
     # -- executions
 
     @runs

@@ -70,6 +70,11 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
                     self.records.tagged(arn).pop(key, None)
         return {}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self.lock:
+            balancers = {one.arn: dict(one.tags) for one in self.records.load_balancers.values()}
+            return balancers | {one.arn: dict(one.tags) for one in self.records.groups.values()}
+
     @modelled
     def describe_tags(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         with self.lock:

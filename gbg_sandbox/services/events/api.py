@@ -194,6 +194,10 @@ class Events(Service):
             tags = self._rules.by_arn(params["ResourceARN"]).tags
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self._lock:
+            return {rule.arn: dict(rule.tags) for rule in self._rules.listed()}
+
     def _only_default_bus(self, params: dict[str, Any]) -> None:
         bus = params.get("EventBusName", "default")
         if bus not in ("default", self.cloud.arn("events", "event-bus/default")):

@@ -125,6 +125,10 @@ class PermissionsApi(FunctionsApi):
         with self.lock:
             return {"Tags": dict(self.functions.get(params["Resource"]).tags)}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self.lock:
+            return {one.arn: dict(one.tags) for one in self.functions.by_name.values()}
+
 
 def _statement(function: Function, params: dict[str, Any]) -> dict[str, Any]:
     principal = params["Principal"]

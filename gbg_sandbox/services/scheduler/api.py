@@ -149,6 +149,10 @@ class Scheduler(Service):
         group = self._schedules.groups.get(arn.partition(":schedule-group/")[2])
         return dict(group.tags) if group else {}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        with self._lock:
+            return {group.arn: dict(group.tags) for group in self._schedules.groups.values()}
+
     def _group(self, name: str, tags: dict[str, str]) -> Group:
         return Group(
             name, self.cloud.arn("scheduler", f"schedule-group/{name}"), self.cloud.clock.now(), tags

@@ -11,6 +11,7 @@ from gbg_sandbox.service import AwsError, Call, runs
 from gbg_sandbox.services.ssm.automation.api import AutomationOperations
 from gbg_sandbox.services.ssm.commands.api import CommandOperations
 from gbg_sandbox.services.ssm.documents.api import DocumentOperations
+from gbg_sandbox.services.ssm.documents.state import AMAZON
 from gbg_sandbox.services.ssm.instances.api import InstanceOperations
 from gbg_sandbox.services.ssm.parameters.api import FORWARDED, ParameterOperations
 from gbg_sandbox.services.ssm.tags import as_list, as_map
@@ -43,6 +44,10 @@ class SystemsManager(
         if params["ResourceType"] == "Parameter":
             return self._stored("list_tags_for_resource", params)
         return {"TagList": as_list(self._tags(params))}
+
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        own = [one for one in self.documents.all() if one.owner != AMAZON]
+        return {self.cloud.arn("ssm", f"document/{one.name}"): dict(one.tags) for one in own}
 
     def _tags(self, params: dict[str, Any]) -> dict[str, str]:
         kind, resource = params["ResourceType"], params["ResourceId"]
