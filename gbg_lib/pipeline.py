@@ -19,6 +19,10 @@ TRIGGER_SECONDS = 120
 MOST_REASON = 200
 ASK_ANYWAY = 8
 """looks, after which the execution is asked for though one of its actions seems to go on"""
+LEFT_BY = frozenset({"Failed", "Stopped", "Cancelled", "Superseded"})
+"""how a release ends whose makings nobody wants; one that is not known any more may have been good"""
+RETRIED = ("Failed", "Stopped")
+"""how a stage stands that can be tried again"""
 ROLLBACK_TARGET = "rollbackTargetPipelineExecutionId"
 STAGES = SOURCE, BAKE, BUILD, DEPLOY = "Source", "BuildGoldenAMI", "Build", "Deploy"
 """each has one action of the same name, but for what `PIN` says"""
@@ -118,6 +122,15 @@ class Pipeline:
             pipelineName=self.name,
         )
         return map(_execution, found)
+
+    def retriable(self) -> dict[str, str]:
+        """Execution → its stage that can be tried again: it is the last one that has been in it.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+        """
+        found = self.aws.call("codepipeline", "get_pipeline_state", name=self.name)["stageStates"]
+        last = {one["stageName"]: one["latestExecution"] for one in found if "latestExecution" in one}
+        return {one["pipelineExecutionId"]: stage for stage, one in last.items() if one["status"] in RETRIED}
 
     def execution(self, execution_id: str) -> Execution:
         """Raises NotThere."""

@@ -1,14 +1,15 @@
 """Old images go, with their snapshots and the launch template versions that name them.
 
 Every release leaves an image and a template version. An image stays while something runs from it or would
-launch from it, while a kept record names it, and while it is one of the last good ones.
+launch from it, while a kept record names it, while its release can be tried again, and while it is one of the
+last good ones: neither revoked nor of a release that failed.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/deregister-ami.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
@@ -53,13 +54,34 @@ class PrunePlan:
         return f"{len(self.going)} of {every} images are needed by nobody, {every - len(self.going)} stay"
 
 
-def plan_pruning(aws: Aws, deployment: str, *, last: int, kept_images: Iterable[str] = ()) -> PrunePlan:
+@dataclass(frozen=True)
+class Releases:
+    """What became of the releases that images were baked for, by pipeline execution."""
+
+    failed: frozenset[str] = frozenset()
+    retriable: Mapping[str, str] = field(default_factory=dict)
+    """execution → the stage of it that can be tried again"""
+
+
+NO_RELEASES = Releases()
+
+
+def plan_pruning(
+    aws: Aws,
+    deployment: str,
+    *,
+    last: int,
+    kept_images: Iterable[str] = (),
+    releases: Releases = NO_RELEASES,
+) -> PrunePlan:
     """`last` is how many good images stay in any case; `kept_images` are those that kept records name."""
     lineage, usage, recorded = read_lineage(aws, deployment), read_usage(aws), frozenset(kept_images)
-    newest = _last_good(lineage, last)
+    newest = _last_good(lineage, last, releases.failed)
     decisions = []
     for image in lineage.images:
         reasons = tuple(_reasons(image, usage, recorded, newest))
+        if stage := releases.retriable.get(image.release):
+            reasons = (*reasons, f"release {image.release[:8]} can be tried again from {stage}")
         versions = () if reasons else _versions_of(usage, deployment, image.id)
         decisions.append(ImageDecision(image, reasons, versions))
     return PrunePlan(deployment, last, tuple(decisions))
@@ -131,8 +153,12 @@ def check_pruned(aws: Aws, plan: PrunePlan) -> list[Check]:
     )
 
 
-def _last_good(lineage: Lineage, last: int) -> frozenset[str]:
-    good = [image for image in lineage.images if lineage.revocation(image.id) is None]
+def _last_good(lineage: Lineage, last: int, failed: frozenset[str]) -> frozenset[str]:
+    good = [
+        image
+        for image in lineage.images
+        if lineage.revocation(image.id) is None and image.release not in failed
+    ]
     return frozenset(image.id for image in good[:last])
 
 

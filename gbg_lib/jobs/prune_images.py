@@ -8,7 +8,8 @@ from functools import cached_property
 from gbg_lib.checks import Check
 from gbg_lib.errors import GateRefused
 from gbg_lib.images import Lineage, PrunePlan, Usage, plan_pruning, prune, read_lineage, read_usage
-from gbg_lib.images.pruning import check_pruned
+from gbg_lib.images.pruning import Releases, check_pruned
+from gbg_lib.pipeline import LEFT_BY, Pipeline
 from gbg_lib.record.bucket import Bucket
 from gbg_lib.record.store import Store, records
 from gbg_lib.replay.files import as_found
@@ -28,6 +29,15 @@ class PruneImages(Step):
         as_found(store.index)
         Bucket(self.aws, self.base.get("RecordsBucketName", ""), name).fetch_index(store)
         return frozenset(str(one["image"]) for one in store.summaries() if one["image"])
+
+    @property
+    def releases(self) -> Releases:
+        """None where there is no pipeline."""
+        if self.stacks.status_or_none(self.pipeline_stack) is None:
+            return Releases()
+        pipeline = Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
+        ended = {one.id for one in pipeline.all_executions() if one.status in LEFT_BY}
+        return Releases(frozenset(ended), pipeline.retriable())
 
     @property
     def lineage(self) -> Lineage:
@@ -50,6 +60,7 @@ class PruneImages(Step):
             self.parameters.deployment,
             last=self.parameters.keep_images,
             kept_images=self.recorded,
+            releases=self.releases,
         )
 
     def apply(self, plan: PrunePlan) -> list[str]:

@@ -19,12 +19,11 @@ from gbg_lib.gates.serving import healthy_targets, require_serving
 from gbg_lib.images import Usage, golden_images, read_usage
 from gbg_lib.images.pruning import ImageDecision, remove_image
 from gbg_lib.images.usage import ALIVE, TemplateVersion
+from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.replay import clock
 
 BAKE_OVER = frozenset({"Success", "Failed", "TimedOut", "Cancelled", "CompletedWithFailure", "unknown"})
 DEPLOYMENT_OVER = frozenset({"Succeeded", "Failed", "Stopped", "unknown"})
-RELEASE_LEFT = frozenset({"Failed", "Stopped", "Cancelled", "Superseded"})
-"""how a release ends whose makings nobody wants; one that is not known any more may have been good"""
 HOOK = "CodeDeploy-managed-automatic-"
 PLAN_AGE = timedelta(hours=1)
 """a younger change set may be a plan that someone is reading"""
@@ -60,6 +59,8 @@ class Scene:
     releases: Mapping[str, str]
     """pipeline execution → status, newest first"""
     stacks: tuple[str, ...]
+    retriable: frozenset[str] = frozenset()
+    """executions of which a failed stage can be tried again"""
     now: Callable[[], datetime] = clock.now
 
 
@@ -122,25 +123,23 @@ def _hooks(scene: Scene) -> Iterator[Orphan]:
 
 
 def _images(scene: Scene, usage: Usage) -> Iterator[Orphan]:
-    """Not that of the newest release, whose failed stage can still be tried again."""
-    newest = next(iter(scene.releases), "")
+    """Not that of a release whose failed stage can still be tried again."""
     for image in golden_images(scene.aws, scene.deployment):
         release = image.tags.get("gbg:pipeline-execution", "")
         ended = scene.releases.get(release, "")
         needed = usage.running(image.id) or usage.templates.get(image.id)
-        if ended in RELEASE_LEFT and not needed and release != newest:
+        if ended in LEFT_BY and not needed and release not in scene.retriable:
             yield Orphan("image", image.id, _release(release, ended), "no machine or template needs it")
 
 
 def _versions(scene: Scene, usage: Usage) -> Iterator[Orphan]:
-    """Not that of the newest release, whose failed stage can still be tried again."""
-    newest = next(iter(scene.releases), "")
+    """Not that of a release whose failed stage can still be tried again."""
     made = _made_by(scene.aws, scene.template_id)
     for version in usage.history:
         release = made.get(version.number, "")
         ended = scene.releases.get(release, "")
-        ours = version.template_id == scene.template_id and release != newest
-        if ours and ended in RELEASE_LEFT:
+        wanted = version.template_id != scene.template_id or release in scene.retriable
+        if ended in LEFT_BY and not wanted:
             left_by, why = _release(release, ended), "no group launches from it"
             yield Orphan("template version", str(version.number), left_by, why, version.template_id)
 

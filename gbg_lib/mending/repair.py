@@ -204,6 +204,7 @@ class Repair(Step):
             self.base["LaunchTemplateId"],
             {one.id: one.status for one in pipeline.executions()} if pipeline else {},
             tuple(there),
+            frozenset(pipeline.retriable()) if pipeline else frozenset(),
         )
 
     def orphans(self) -> list[Orphan]:

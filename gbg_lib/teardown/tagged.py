@@ -36,7 +36,7 @@ class Tagged:
     def names(self, service: str, identity: str, name: str) -> bool:
         """Whether it tells of this thing; `service` as boto3 calls it."""
         namespace = NAMESPACES.get(service, service)
-        ends = (name,) if name.startswith("/") else (f":{name}", f"/{name}")
+        ends = (name,) if name.startswith("/") else (f":{name}", f"/{name}", f"/{identity}")
         here = [arn for arn in self.arns if arn.split(":")[2] == namespace]
         return any(arn == identity or arn.endswith(ends) for arn in here)
 

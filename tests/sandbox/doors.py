@@ -15,6 +15,9 @@ class CloudSession:
         self.region_name = cloud.region
         self._cloud = cloud
 
+    def get_partition_for_region(self, region: str) -> str:
+        return "aws"
+
     def client(self, service: str, **_: object) -> Any:
         return self._cloud.client(service)
 

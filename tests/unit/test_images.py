@@ -19,7 +19,7 @@ from gbg_lib.images import (
     revoke,
 )
 from gbg_lib.images.golden import REVOKED
-from gbg_lib.images.pruning import check_pruned
+from gbg_lib.images.pruning import Releases, check_pruned
 from gbg_lib.images.revocation import check_revoked
 from tests.unit.image_fakes import AMAZON, FakeImages
 
@@ -143,6 +143,17 @@ class TestPruning:
         kept = self.kept(cloud)
         assert kept["ami-3"] == "in use by CodeDeploy_gbg-fleet_d-3; in gbg version 4"
         assert kept["ami-2"] == "the last"
+
+    def test_a_release_that_can_be_tried_again_keeps_its_image(self, cloud: FakeImages) -> None:
+        cloud.tags("ami-2")["gbg:pipeline-execution"] = "e-2-which-failed"
+        releases = Releases(frozenset({"e-2-which-failed"}), {"e-2-which-failed": "Deploy"})
+        kept = self.kept(cloud, releases=releases)
+        assert kept["ami-2"] == "release e-2-whic can be tried again from Deploy"
+
+    def test_the_image_of_a_failed_release_is_not_one_of_the_last_good_ones(self, cloud: FakeImages) -> None:
+        cloud.tags("ami-2")["gbg:pipeline-execution"] = "e-2"
+        kept = self.kept(cloud, last=2, releases=Releases(frozenset({"e-2"})))
+        assert (kept["ami-2"], kept["ami-1"]) == ("", "one of the last")
 
     def test_an_image_that_is_being_made_stays(self, cloud: FakeImages) -> None:
         cloud.images["ami-1"]["state"] = "pending"

@@ -81,6 +81,13 @@ class TagOperations(Ec2Operations):
         chosen, more = page(select(found, params.get("Filters"), known), params)
         return {"Tags": chosen, **more}
 
+    def tagged_resources(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for tag in [*self._own_tags(), *self._network_tags()]:
+            arn = self.cloud.arn("ec2", f"{tag['ResourceType']}/{tag['ResourceId']}")
+            found.setdefault(arn, {})[tag["Key"]] = tag["Value"]
+        return found
+
     def _network_tags(self) -> list[dict[str, str]]:
         """moto's, which stay there when their resource is deleted."""
         tags: list[dict[str, str]] = self.records.ask("describe_tags")["Tags"]

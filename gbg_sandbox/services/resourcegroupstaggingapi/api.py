@@ -14,6 +14,8 @@ from gbg_sandbox.paging import page
 from gbg_sandbox.service import AwsError, Call, Service, modelled
 
 PAGE = 100
+OWN = "arn:aws:ec2:"
+"""moto tells of it too, and of what is gone"""
 UNTOLD = ("arn:aws:autoscaling:", "arn:aws:iam:")
 TAGS = Mapping[str, str]
 
@@ -50,7 +52,8 @@ class Tagging(Service):
         pages = self.cloud.stored(self.name).get_paginator("get_resources").paginate()
         for told in pages:
             for one in told["ResourceTagMappingList"]:
-                yield one["ResourceARN"], {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+                if not one["ResourceARN"].startswith(OWN):
+                    yield one["ResourceARN"], {tag["Key"]: tag["Value"] for tag in one["Tags"]}
 
 
 def _carries(tags: TAGS, wanted: Mapping[str, Any]) -> bool:
