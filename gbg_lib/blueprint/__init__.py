@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from gbg_lib.blueprint.compact import compact
+
 BLUEPRINT = Path(__file__).parent
 APPLICATION = BLUEPRINT / "part2"
 """the sample web application: a directory whose files are the repository's first commit"""
@@ -34,7 +36,9 @@ def template(part: int | str) -> str:
 
     def included(match: re.Match[str]) -> str:
         indent, name = match.groups()
-        return "\n".join(indent + line for line in (folder / name).read_text().splitlines())
+        text = (folder / name).read_text()
+        text = compact(text) if name.endswith(".py") else text
+        return "\n".join(indent + line for line in text.splitlines())
 
     text = INCLUDE.sub(included, (folder / "template.yaml").read_text())
     return json.dumps(yaml.load(text, Loader=TemplateLoader), separators=(",", ":"))

@@ -42,6 +42,7 @@ from gbg_lib.mending.drift import (
     read_serving,
 )
 from gbg_lib.mending.orphans import Orphan, Scene, find_orphans, sweep
+from gbg_lib.mending.settings import golden_ami_drift, group_drift, live_settings, wanted_settings
 from gbg_lib.pipeline import Pipeline
 from gbg_lib.stacks import GOING_ON, STABLE, ResourceImport, StackEvent, StackPlan
 from gbg_lib.steps import TAKEN_OVER, Step
@@ -79,11 +80,18 @@ class Repair(Step):
         return read_serving(self.aws, self.base["ApplicationName"], self.base["DeploymentGroupName"])
 
     def drift(self) -> list[Drift]:
-        """All that differs, the releases' doing first. Raises TimedOut, AwsError."""
+        """All that differs, the releases' doing first. Raises TimedOut, AwsError.
+
+        While a release is going on the golden AMI parameter may be ahead of the fleet, and is not compared.
+        """
+        serving, name = self.serving(), self.base["DeploymentGroupName"]
         found = [
-            *fleet_drift(self.believed(), self.serving()),
+            *fleet_drift(self.believed(), serving),
             *dead_alarms(self.aws, self.parameters.deployment),
+            *group_drift(name, wanted_settings(self.stacks, self.base_stack), live_settings(self._group())),
         ]
+        if not self.going_on():
+            found += golden_ami_drift(self.aws, self.base["GoldenAmiParameterName"], serving.image)
         if self.stacks.status(self.base_stack) in STABLE:
             found += edits(self.aws, self.base_stack)
         return found
@@ -186,12 +194,7 @@ class Repair(Step):
 
     def scene(self) -> Scene:
         """Where orphans are looked for."""
-        info = self.aws.call(
-            "codedeploy",
-            "get_deployment_group",
-            applicationName=self.base["ApplicationName"],
-            deploymentGroupName=self.base["DeploymentGroupName"],
-        )["deploymentGroupInfo"]
+        info = self._group()
         there = [one for one in (self.base_stack, self.pipeline_stack) if self.stacks.status_or_none(one)]
         pipeline = self.pipeline()
         return Scene(
@@ -206,6 +209,15 @@ class Repair(Step):
             tuple(there),
             frozenset(pipeline.retriable()) if pipeline else frozenset(),
         )
+
+    def _group(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.aws.call(
+            "codedeploy",
+            "get_deployment_group",
+            applicationName=self.base["ApplicationName"],
+            deploymentGroupName=self.base["DeploymentGroupName"],
+        )["deploymentGroupInfo"]
+        return found
 
     def orphans(self) -> list[Orphan]:
         return find_orphans(self.scene())
@@ -235,15 +247,19 @@ class Repair(Step):
                 f"it is in {status}",
                 "wait until it rests; a failed update is to be rolled back first",
             )
-        going_on = [f"deployment {one}" for one in self._deployments()]
-        if pipeline := self.pipeline():
-            going_on += [f"release {one.id[:8]}" for one in pipeline.executions() if not one.over]
-        if going_on:
+        if going_on := self.going_on():
             raise GateRefused(
                 "repair",
                 f"{going_on[0]} is going on",
                 "it moves the fleet: wait until it is over (runbook 04 follows it)",
             )
+
+    def going_on(self) -> list[str]:
+        """Deployments and releases, in words."""
+        found = [f"deployment {one}" for one in self._deployments()]
+        if pipeline := self.pipeline():
+            found += [f"release {one.id[:8]}" for one in pipeline.executions() if not one.over]
+        return found
 
     def _deployments(self) -> list[str]:
         answer = self.aws.call(

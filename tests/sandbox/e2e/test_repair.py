@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gbg_lib.alarms_of_fleets import KEPT
 from gbg_lib.errors import GateRefused, StackFailed
 from gbg_lib.mending.drift import Drift
 from gbg_lib.mending.orphans import Orphan, find_orphans, sweep
@@ -101,6 +103,65 @@ def test_a_second_repair_finds_nothing_to_mend(mended: Deployment) -> None:
     plan = repair(mended).plan()
     assert (plan.action, plan.stages) == ("nothing", ())
     assert plan.reason == "the fleet that serves is the stack's own already"
+
+
+@contextmanager
+def edited(mended: Deployment) -> Iterator[None]:
+    """One edit of each kind behind the stack's back, and all of them set back."""
+    aws, base = mended.aws, mended.base.base
+    found = {one["AlarmName"]: one for one in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms")}
+    errors, gone = (
+        {name: found[alarm][name] for name in (*KEPT, "Dimensions") if name in found[alarm]}
+        for alarm in ("mend-target-5xx", "mend-elb-5xx")
+    )
+    of = {"applicationName": base["ApplicationName"]}
+    settings = {**of, "currentDeploymentGroupName": base["DeploymentGroupName"]}
+    asked = {**of, "deploymentGroupName": base["DeploymentGroupName"]}
+    kept = aws.call("codedeploy", "get_deployment_group", **asked)["deploymentGroupInfo"]
+    parameter = {"Name": base["GoldenAmiParameterName"], "Overwrite": True}
+    target, fleet = {"TargetGroupArn": base["TargetGroupArn"]}, {"AutoScalingGroupName": group(mended)}
+    put, update = "put_metric_alarm", "update_deployment_group"
+    dead = [{"Name": "AutoScalingGroupName", "Value": "mend-blue"}]
+    aws.call("cloudwatch", put, **(errors | {"Threshold": 77.0}))
+    aws.call("cloudwatch", "delete_alarms", AlarmNames=["mend-elb-5xx"])
+    aws.call("cloudwatch", put, **(errors | {"AlarmName": "of-a-person", "Dimensions": dead}))
+    aws.call("codedeploy", update, **settings, autoRollbackConfiguration={"enabled": False})
+    aws.call("ssm", "put_parameter", **parameter, Value="ami-0123456789abcdef0")
+    aws.call("elbv2", "modify_target_group", **target, HealthyThresholdCount=4)
+    aws.call("autoscaling", "update_auto_scaling_group", **fleet, MaxSize=9)
+    try:
+        yield
+    finally:
+        aws.call("cloudwatch", put, **errors)
+        aws.call("cloudwatch", put, **gone, Tags=[{"Key": "gbg:deployment", "Value": "mend"}])
+        aws.call("cloudwatch", "delete_alarms", AlarmNames=["of-a-person"])
+        aws.call(
+            "codedeploy", update, **settings, autoRollbackConfiguration=kept["autoRollbackConfiguration"]
+        )
+        aws.call("ssm", "put_parameter", **parameter, Value=mended.serving.image)
+        aws.call("elbv2", "modify_target_group", **target, HealthyThresholdCount=2)
+        aws.call(
+            "autoscaling", "update_auto_scaling_group", **fleet, MaxSize=mended.parameters.instance_count * 2
+        )
+
+
+def test_each_kind_of_edit_is_told_in_words(mended: Deployment) -> None:
+    with edited(mended):
+        found = {one.what: (one.believed, one.live) for one in repair(mended).drift()}
+    image = mended.serving.image
+    assert found == {
+        "alarm of-a-person": ("watches mend-blue", "which is gone"),
+        "deployment group mend-fleet: rolls back by itself on": (
+            "DEPLOYMENT_FAILURE, DEPLOYMENT_STOP_ON_ALARM",
+            "none",
+        ),
+        "parameter /mend/golden-ami": (f"{image}, which serves", "ami-0123456789abcdef0"),
+        "TargetErrors/Threshold": ("5", "77"),
+        "LoadBalancerErrors": ("mend-elb-5xx", "deleted"),
+        "TargetGroup/HealthyThresholdCount": ("2", "4"),
+        "BlueGroup/MaxSize": ("4", "9"),
+    }
+    assert repair(mended).drift() == []
 
 
 def test_the_next_updates_reach_the_fleet_and_nothing_else_of_it(mended: Deployment) -> None:

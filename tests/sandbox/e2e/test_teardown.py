@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gbg_lib.errors import GateRefused
+from gbg_lib.errors import GateRefused, StackFailed
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
 from gbg_lib.views.teardown import removal_table
@@ -73,12 +73,33 @@ def test_interrupted_while_the_stack_goes_the_next_run_goes_on_from_there(crooke
 
 
 def test_edits_by_hand_are_no_hindrance(crooked: Deployment) -> None:
-    """The deployment group's function, an alarm and the fleet are deleted behind CloudFormation's back."""
+    """The deployment group's function, an alarm and the fleet are deleted behind CloudFormation's back.
+
+    An update met that and could not go back; a fleet that nothing knows stands beside.
+    """
     crooked.aws.call("lambda", "delete_function", FunctionName="crooked-deployment-group")
     crooked.aws.call("cloudwatch", "delete_alarms", AlarmNames=["crooked-elb-5xx"])
-    group = crooked.base.base["FirstGroupName"]
-    crooked.aws.call("autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=group, ForceDelete=True)
-    teardown(crooked)
+    first = {"AutoScalingGroupName": crooked.base.base["FirstGroupName"]}
+    asked = {"AutoScalingGroupNames": [first["AutoScalingGroupName"]]}
+    [blue] = crooked.aws.call("autoscaling", "describe_auto_scaling_groups", **asked)["AutoScalingGroups"]
+    orphan = "CodeDeploy_crooked-fleet_d-LEFTBEHIND"
+    crooked.aws.call(
+        "autoscaling",
+        "create_auto_scaling_group",
+        AutoScalingGroupName=orphan,
+        LaunchTemplate={name: blue["LaunchTemplate"][name] for name in ("LaunchTemplateId", "Version")},
+        MinSize=1,
+        MaxSize=1,
+        VPCZoneIdentifier=blue["VPCZoneIdentifier"],
+        Tags=[{"Key": "gbg:deployment", "Value": crooked.name, "PropagateAtLaunch": True}],
+    )
+    crooked.aws.call("autoscaling", "delete_auto_scaling_group", **first, ForceDelete=True)
+    crooked.change(instance_count=2)
+    with pytest.raises(StackFailed, match="UPDATE_ROLLBACK_FAILED"):
+        exhaust(crooked.base.apply(crooked.base.plan()))
+    made = teardown(crooked)
+    assert orphan in [thing.name for thing in made.before.outside]
+    assert [one.status for one in made.before.stacks] == ["UPDATE_ROLLBACK_FAILED"]
 
 
 def test_a_protected_stack_is_refused_before_anything_goes(crooked: Deployment) -> None:

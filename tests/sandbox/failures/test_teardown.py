@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
 from gbg_lib.teardown.activity import activities
+from tests.command import clean_environment
 from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.world import Deployment, exhaust
 from tests.sandbox.failures.conftest import Table
@@ -45,11 +50,35 @@ def all_at_work(of: Deployment) -> None:
     assert kinds_that_go_on(of) == {"release", "build", "deployment", "bake"}
 
 
+def killed_midway(of: Deployment, home: Path) -> None:
+    """A first teardown is killed without warning while a stack goes; it holds the release lock."""
+    words = ("run", "9", "-p", f"confirm={of.name}", "-p", "remove_records=true")
+    first = subprocess.Popen(
+        [sys.executable, "-m", "gbg_cli", *words],
+        cwd=home.parent,
+        env=clean_environment(GBG_HOME=str(home), GBG_RUNS=str(home.parent / "runs")),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    stacks, name = of.base.stacks, of.run.pipeline_stack
+    of.until(
+        lambda: stacks.status_or_none(name) in ("DELETE_IN_PROGRESS", None),
+        "the end of Part 3",
+        limit_seconds=600,
+    )
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert stacks.status_or_none(of.base.base_stack), "it was killed before Part 1 was gone"
+
+
 def test_whatever_is_left_goes_and_the_listing_proves_it(table: Table) -> None:
+    """By a second teardown, since the first one is killed."""
     if not table.begun(GROUP):
         pytest.skip("no row of this group was asked for, so there is no world to end")
     of = table.deployment(GROUP)
     all_at_work(of)
+    killed_midway(of, table.home(GROUP))
     of.change(confirm=of.name, remove_records=True)
     step = Teardown(of.parameters, of.aws)
     exhaust(step.apply(step.plan()))
