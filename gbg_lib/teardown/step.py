@@ -113,6 +113,7 @@ class Teardown(Step):
         before = {(thing.kind, thing.id) for thing in self.before.things if thing.kind != "instance"}
         lost = before - {(thing.kind, thing.id) for thing in now.things}
         found = f"{len(before) - len(lost)} of {len(before)} things are there as before"
+        found += " (without machines, which come and go)"
         return Check("dry run: nothing was removed", not lost, found, "someone else removes things")
 
     def _gone(self, now: Inventory) -> list[Check]:

@@ -5,7 +5,7 @@ Every view leaves a static form in a saved notebook.
 
 from gbg_lib.views.banner import banner, replay_banner
 from gbg_lib.views.checks import checks, checks_table
-from gbg_lib.views.differences import drift_table, orphans_table, swept_table
+from gbg_lib.views.differences import drift_table, orphans_table, repair_table, swept_table
 from gbg_lib.views.drills import drills_table, tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
@@ -89,6 +89,7 @@ __all__ = [
     "release_table",
     "releases_table",
     "removal_table",
+    "repair_table",
     "replay_banner",
     "revocation_table",
     "show_progress",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gbg_lib.mending.drift import Drift
 from gbg_lib.mending.orphans import Orphan
+from gbg_lib.mending.repair import RepairPlan
 from gbg_lib.views.table import Table, table
 
 LONG = 60
@@ -26,6 +27,19 @@ def drift_table(found: Iterable[Drift]) -> Table:
     ]
     title = "" if rows else "stack and live state agree"
     return table(rows, ["what", "the stack believes", "there is", "because of", "mended by"], title)
+
+
+def repair_table(plan: RepairPlan) -> Table:
+    """A row a stage, in their order, with what it does to the stack."""
+    does = {
+        "continue the rollback": "the update that got stuck is given up, without its fleet",
+        "let go": f"the stack forgets {plan.former or 'its fleet'} and its policy, and deletes nothing",
+        "import": f"{plan.fleet}, which serves, becomes the stack's own with its scaling policy, as it is",
+        "catch up": f"the stack takes its usual template again, with version {plan.template_version} of the "
+        f"launch template and golden AMI {plan.golden_ami}",
+    }
+    rows = [{"stage": stage, "what it does": does[stage]} for stage in plan.stages]
+    return table(rows, ["stage", "what it does"], f"{plan.action}: {plan.reason}")
 
 
 def orphans_table(found: Iterable[Orphan]) -> Table:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 OBJECTS = " put-object "
 """records and locks are kept in buckets by hundreds of requests that nobody would type"""
+ALREADY = "Nothing was changed: it was there already."
+UNCHANGED = {"09": "Nothing was changed: the deployment's name was not typed, or nothing was left."}
+"""by runbook, where it says something else"""
 
 
 def what_happened(step: Step, runbook: str) -> Shown:
@@ -34,7 +37,7 @@ def what_happened(step: Step, runbook: str) -> Shown:
         said = "Nothing was done, and nothing is there yet that more could be told of."
     elif not step.aws.changes:
         looks = not chapter(runbook).changes
-        said = "This runbook only looks." if looks else "Nothing was changed: it was there already."
+        said = "This runbook only looks." if looks else UNCHANGED.get(runbook, ALREADY)
     elif not lines:
         said = "Nothing was changed: records and locks were written into their buckets, and that is all."
     return Shown(

@@ -43,9 +43,13 @@ def stacks_table(inventory: Inventory) -> Table:
 
 
 def strangers_table(inventory: Inventory) -> Table:
-    """What is named like the deployment and is not its own by any tag or stack."""
-    rows = [{"what": thing.kind, "name": thing.name} for thing in inventory.strangers]
-    return table(rows, ["what", "name"], "Named alike, without the tag: not touched")
+    """What is named like the deployment and not its own, and what carries its tag and no runbook makes."""
+    rows = [
+        {"what": thing.kind, "name": thing.name, "why": "without the tag"} for thing in inventory.strangers
+    ]
+    rows += [{"what": "", "name": arn, "why": "no runbook makes such"} for arn in inventory.foreign]
+    said = "Not touched" if rows else "Nothing is named alike, and nothing else carries the tag"
+    return table(rows, ["what", "name", "why"], said)
 
 
 def removal_table(plan: TeardownPlan) -> Table:
