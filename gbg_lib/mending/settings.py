@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import NotThere
 from gbg_lib.mending.drift import Drift
 from gbg_lib.stacks import Stacks
 
@@ -79,10 +78,8 @@ def group_drift(name: str, wanted: GroupSettings, live: GroupSettings) -> Iterat
 def golden_ami_drift(aws: Aws, parameter: str, image: str) -> Iterator[Drift]:
     """`image`: what the fleet that serves would launch."""
     way = "runbook 05 (way_back: stay) writes what serves; the next release writes its own"
-    try:
-        named = aws.call("ssm", "get_parameter", Name=parameter)["Parameter"]["Value"]
-    except NotThere:
-        named = "which is gone"
+    found = aws.call("ssm", "get_parameters", Names=[parameter])["Parameters"]
+    named = str(found[0]["Value"]) if found else "nothing: it is gone"
     if named != image:
         yield Drift(f"parameter {parameter}", f"{image}, which serves", named, "outside", way)
 

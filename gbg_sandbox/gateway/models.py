@@ -26,7 +26,11 @@ from werkzeug.exceptions import NotFound
 
 from gbg_sandbox.service import AwsError
 
-SIGNING_NAMES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
+SIGNING_NAMES = {
+    "cloudwatch": "monitoring",
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tagging",
+}
 """where a service signs under another name than its own; told here, as reading all models takes a second"""
 
 # The agents' and the refusals' codes are not in botocore's models, and need not be.

@@ -19,6 +19,7 @@ from gbg_lib.jobs.drift_report import DriftReport, Report
 from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
 from gbg_lib.mending.orphans import Orphan, Scene, _versions
 from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
+from gbg_lib.mending.settings import GroupSettings, group_drift, live_settings
 from gbg_lib.parameters import Parameters
 from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
@@ -367,3 +368,61 @@ def test_the_template_version_of_a_release_that_can_be_tried_again_is_no_orphan(
         stacks=(),
     )
     assert [one.id for one in _versions(scene, Usage({}, {}, {}, history))] == ["2"]
+
+
+class TestSettings:
+    WANTED = GroupSettings("AllAtOnce", 0, 5, ("a", "b"), ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"))
+    LIVE: dict[str, Any] = {
+        "deploymentConfigName": "AllAtOnce",
+        "blueGreenDeploymentConfiguration": {
+            "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT"},
+            "terminateBlueInstancesOnDeploymentSuccess": {"terminationWaitTimeInMinutes": 5},
+        },
+        "alarmConfiguration": {"enabled": True, "alarms": [{"name": "b"}, {"name": "a"}]},
+        "autoRollbackConfiguration": {
+            "enabled": True,
+            "events": ["DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_FAILURE"],
+        },
+    }
+
+    def told(self, **changed: Any) -> dict[str, tuple[str, str]]:
+        found = group_drift("fleet", self.WANTED, live_settings({**self.LIVE, **changed}))
+        return {one.what.removeprefix("deployment group fleet: "): (one.believed, one.live) for one in found}
+
+    def test_a_group_as_the_stack_made_it_does_not_differ(self) -> None:
+        assert self.told() == {}
+
+    @pytest.mark.parametrize(
+        ("changed", "told"),
+        [
+            (
+                {"deploymentConfigName": "OneAtATime"},
+                {"deployment configuration": ("AllAtOnce", "OneAtATime")},
+            ),
+            (
+                {"alarmConfiguration": {"enabled": False, "alarms": [{"name": "a"}]}},
+                {"alarms that stop a release": ("a, b", "none")},
+            ),
+            (
+                {"alarmConfiguration": {"enabled": True, "alarms": [{"name": "a"}]}},
+                {"alarms that stop a release": ("a, b", "a")},
+            ),
+            (
+                {"autoRollbackConfiguration": {"enabled": True, "events": ["DEPLOYMENT_FAILURE"]}},
+                {
+                    "rolls back by itself on": (
+                        "DEPLOYMENT_FAILURE, DEPLOYMENT_STOP_ON_ALARM",
+                        "DEPLOYMENT_FAILURE",
+                    )
+                },
+            ),
+            (
+                {"blueGreenDeploymentConfiguration": {}},
+                {"minutes before blue ends": ("5", "0")},
+            ),
+        ],
+    )
+    def test_each_setting_that_was_edited_is_told(
+        self, changed: dict[str, Any], told: dict[str, tuple[str, str]]
+    ) -> None:
+        assert self.told(**changed) == told
