@@ -42,15 +42,19 @@ class PackageChange:
 
 
 def package_list(aws: Aws, lineage: Lineage, image_id: str) -> PackageList:
-    """What the image holds; of a source that isn't ours, what the first image made from it found there.
+    """What the image holds; of one that is not ours, or gone, what the first image made from it found.
 
     Raises NotThere for an image whose list nobody wrote, CheckFailed for a list that isn't the image's.
     """
-    image = lineage.image(image_id)
-    if image in lineage.images:
+    image = lineage.find(image_id)
+    if image is not None and image in lineage.images:
         packages = _listed(aws, lineage.deployment, image)[GOLDEN_HEADING]
         return PackageList(image_id, _genuine(image, packages))
-    child = next(one for one in reversed(lineage.images) if one.parent == image_id)
+    child = next((one for one in reversed(lineage.images) if one.parent == image_id), None)
+    if child is None:
+        raise _without_list(
+            lineage.image(image_id), "no image was made from it yet, and a bake lists its source"
+        )
     return PackageList(image_id, tuple(_listed(aws, lineage.deployment, child)[SOURCE_HEADING]))
 
 

@@ -70,6 +70,16 @@ class TestPackages:
         assert package_list(cloud.aws, lineage, "ami-1").packages == ("bash-5.2-2.amzn2023.x86_64",)
         assert package_list(cloud.aws, lineage, AMAZON).packages == ("bash-5.2-1.amzn2023.x86_64",)
 
+    def test_a_source_that_is_gone_is_still_told_by_its_child(self, cloud: FakeImages) -> None:
+        cloud.list_packages("ami-2", ["bash-5.2-3.x86_64"], ["bash-5.2-2.x86_64"], "c-2")
+        cloud.tags("ami-2")["gbg:source-ami"] = "ami-gone"
+        lineage = read_lineage(cloud.aws, "gbg")
+        assert package_list(cloud.aws, lineage, "ami-gone").packages == ("bash-5.2-2.x86_64",)
+        with pytest.raises(NotThere, match="gbg has no such image"):
+            package_list(cloud.aws, lineage, "ami-of-nobody")
+        with pytest.raises(NotThere, match="no image was made from it yet"):
+            package_list(cloud.aws, read_lineage(cloud.aws, "shop", also=AMAZON), AMAZON)
+
     def test_events_of_several_lines_are_read_as_lines(self, cloud: FakeImages) -> None:
         cloud.list_packages("ami-1", ["a-1-1.noarch", "b-1-1.noarch"], ["a-1-1.noarch"], "c-1")
         [(stream, lines)] = cloud.streams.items()
