@@ -30,7 +30,20 @@ def mended(world: World) -> Iterator[Deployment]:
     made.make_base()
     made.make_pipeline()
     made.succeed(made.run.choose()[0])
+    let_rest(made)
     yield made
+
+
+def let_rest(of: Deployment) -> None:
+    """Its processors are this machine's, which others use, too: they scale the fleet no more."""
+    fleet, size = {"AutoScalingGroupName": group(of)}, of.parameters.instance_count
+    of.aws.call("autoscaling", "suspend_processes", **fleet, ScalingProcesses=["AlarmNotification"])
+    of.aws.call("autoscaling", "set_desired_capacity", **fleet, DesiredCapacity=size)
+    of.until(lambda: states(of) == ["InService"] * size, "the fleet's usual size", limit_seconds=180)
+
+
+def states(of: Deployment) -> list[str]:
+    return [str(one["LifecycleState"]) for one in of.group["Instances"]]
 
 
 def repair(deployment: Deployment) -> Repair:
@@ -198,6 +211,7 @@ def test_a_repair_waits_for_a_release_that_is_going_on(mended: Deployment) -> No
     with pytest.raises(GateRefused, match=f"release {execution[:8]} is going on"):
         repair(mended).plan()
     mended.succeed(execution)
+    let_rest(mended)
     ids = [one["InstanceId"] for one in mended.group["Instances"]]
     [found] = mended.aws.call("ec2", "describe_instances", InstanceIds=ids)["Reservations"]
     types = {machine["InstanceType"] for machine in found["Instances"]}
