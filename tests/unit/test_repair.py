@@ -365,6 +365,7 @@ def test_the_template_version_of_a_release_that_can_be_tried_again_is_no_orphan(
     scene = Scene(
         *(connected(ec2=Versions()), "gbg", "gbg-fleet", {}, GREEN, "arn", "lt-1"),
         releases={"e-newest": "Failed", "e-older": "Failed"},
+        retriable=frozenset({"e-newest"}),
         stacks=(),
     )
     assert [one.id for one in _versions(scene, Usage({}, {}, {}, history))] == ["2"]
