@@ -17,6 +17,8 @@ from gbg_lib.way_back.situation import Alarm, Situation, read_situation
 
 REVOKED = "gbg:revoked"
 """tag of an image that nothing may be made from; its value says why"""
+LISTENER = "listener"
+SHOWN_BY_07 = "runbook 07 shows what differs and mends it"
 
 
 class BeforeBake:
@@ -94,7 +96,8 @@ class BeforeBake:
                 for drift in edits_that_matter(self.aws, self.stacks[0])
             ]
         if moving or wrong:
-            return Finding("fail", "; ".join(moving + wrong), "runbook 07 shows what differs and mends it")
+            ways = [check.try_this for check in checks if check.name == LISTENER and not check.passed]
+            return Finding("fail", "; ".join(moving + wrong), "; ".join([*ways, SHOWN_BY_07]))
         return Finding(
             "pass",
             "stacks, deployment group, launch template, alarms and health checks are as Part 1 made them",
@@ -110,10 +113,11 @@ class BeforeBake:
             actions = one["DefaultActions"]
             targets = [target for action in actions for target in forwards_to(action)]
             if wanted in targets:
-                return Check("listener", True, f"port {one['Port']} forwards to the fleet", "")
+                return Check(LISTENER, True, f"port {one['Port']} forwards to the fleet", "")
             told.append(f"port {one['Port']} gives {', '.join(targets) or actions[-1]['Type']}")
         found = f"none forwards to the fleet's target group: {', '.join(told) or 'there is none'}"
-        return Check("listener", False, found, "apply runbook 01 again, or set the listener back")
+        way = f"`aws elbv2 modify-listener` with a forward to {wanted} sets it back"
+        return Check(LISTENER, False, found, way)
 
     def _situation(self) -> Situation:
         return read_situation(self.aws, self.base)
@@ -122,8 +126,10 @@ class BeforeBake:
 def forwards_to(action: Mapping[str, Any]) -> list[str]:
     """Target groups that an action gives at least some of its requests to."""
     weighted = action.get("ForwardConfig", {}).get("TargetGroups", [])
-    several = [one["TargetGroupArn"] for one in weighted if one.get("Weight", 1)]
-    return several or [action["TargetGroupArn"]] if action["Type"] == "forward" else []
+    if action["Type"] != "forward":
+        return []
+    several = [str(one["TargetGroupArn"]) for one in weighted if one.get("Weight", 1)]
+    return several if weighted else [str(action["TargetGroupArn"])]
 
 
 def of_alarms(watched: list[Alarm]) -> Finding:

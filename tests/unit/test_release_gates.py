@@ -104,6 +104,13 @@ class TestBeforeTheBake:
                 ),
                 "port 80 gives arn:another",
             ),
+            (
+                "drift",
+                lambda cloud: cloud.answering.update(
+                    ForwardConfig={"TargetGroups": [{"TargetGroupArn": TARGET_GROUP, "Weight": 0}]}
+                ),
+                "port 80 gives forward",
+            ),
         ],
         ids=[
             "revoked",
@@ -118,6 +125,7 @@ class TestBeforeTheBake:
             "alarm deleted",
             "listener answers itself",
             "listener forwards elsewhere",
+            "listener forwards to nobody",
         ],
     )
     def test_what_shuts_a_gate_is_told(
@@ -127,6 +135,18 @@ class TestBeforeTheBake:
         judgement = self.said(cloud)[gate]
         assert judgement.verdict == "fail" and found in judgement.found
         assert judgement.try_this
+
+    def test_a_listener_is_set_back_by_a_command_that_is_told(self, cloud: FakeServing) -> None:
+        cloud.answering["Type"] = "fixed-response"
+        assert "modify-listener` with a forward to arn" in self.said(cloud)["drift"].try_this
+
+    def test_a_listener_may_forward_to_several(self, cloud: FakeServing) -> None:
+        groups = [
+            {"TargetGroupArn": "arn:another", "Weight": 9},
+            {"TargetGroupArn": TARGET_GROUP, "Weight": 1},
+        ]
+        cloud.answering["ForwardConfig"] = {"TargetGroups": groups}
+        assert self.said(cloud)["drift"].verdict == "pass"
 
     def test_an_edit_that_no_release_counts_on_leaves_the_gate_open(self, cloud: FakeServing) -> None:
         cloud.edited["TargetGroup"] = [("/TargetGroupAttributes/0/Value", "30", "300")]
