@@ -22,8 +22,6 @@ KERNEL_CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 """what is said to a kernel is encrypted, where the kernel can"""
 KERNEL_WORDS = ["--log-level=CRITICAL", *WORDS]
 """a kernel's remarks about itself (interrupted at the end of a run) are no news of the run"""
-
-
 END_SECONDS = 0.005
 """between two looks whether a kernel that was told to has ended"""
 KNOCK_MILLISECONDS = 5

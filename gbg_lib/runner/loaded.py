@@ -30,9 +30,8 @@ KERNEL = [
 RUNBOOK = ["ipywidgets", "gbg_lib.steps", "gbg_lib.views", "gbg_lib.runner.kernel_side"]
 """what a runbook's first cells ask for"""
 DEBUGGER = "debugpy"
-
-
 LOOK_SECONDS = 0.05
+"""between two looks whether somebody still wants it"""
 
 
 @contextmanager
