@@ -190,7 +190,7 @@ class Runbook:
         self._browser.until(f"{cell}.matches('.jp-MarkdownCell') || {self._has_run(number)}", CELL_SECONDS)
         self._browser.value(DRAWN)
         shown = self.shown(number)
-        assert not self._browser.value(f"{cell}.querySelector('{WRONG}')"), shown
+        assert not self._browser.value(f"Boolean({cell}.querySelector('{WRONG}'))"), shown
         return shown
 
     def _has_run(self, number: int) -> str:
@@ -202,16 +202,6 @@ class Runbook:
         self._browser.until(f"{self.cell(number)}.querySelector('{WRONG}')", CELL_SECONDS)
         self._browser.until(self._has_run(number), CELL_SECONDS)
         return self.shown(number)
-
-    def load_again(self, number: int) -> None:
-        """The page, while the cell runs: from its first heading to its last cell, and it still runs."""
-        self._browser.reload()
-        for there in (
-            f"{FRONT}?.querySelector('h1') && {CELLS}.length === {self._length}",
-            f"{self.cell(number)}.querySelector('.jp-InputPrompt').textContent.includes('*')",
-        ):
-            self._browser.until(there, OPEN_SECONDS)
-        self.stand(number + 1)
 
     def run_again(self, number: int) -> None:
         """Begin a cell that ran before."""

@@ -250,9 +250,6 @@ def test_04_follows_a_release(page: Chromium, runbook: Runbook, console: Chromiu
     assert "Traceback" not in shown
     see(page, "04-interrupted", runbook.cell(cell))
     runbook.run_again(cell)
-    runbook.load_again(cell)
-    page.until(f"{runbook.cell(cell)}.innerText.includes('stages and gates done')")
-    see(page, "04-reloaded", runbook.cell(cell))
     turn_to(console, "Overview", "Add the sample application")
     turn_to(console, "Bakes", "gbg-bake")
     page.until(f"{runbook.cell(cell)}.innerText.includes('✓ ApplicationStart')", MINUTES)
