@@ -6,8 +6,8 @@ can't have a logical id that is taken, and an import may change nothing else; so
 - *let go*: the dead group and its policy are taken out of the stack's own template. What refers to them gets
   their names as text, so that nothing else is touched. CloudFormation finds nothing left to delete.
 - *import*: the fleet that serves, and the policy that CodeDeploy copied, come in under the same logical ids,
-  described as they are, but for the group's sizes: those stay the blueprint's. An import changes none, and
-  the update after it ignores what it finds unmodified, so a fleet that has grown stays as large as it is.
+  described as they are, but for the group's sizes: those stay the blueprint's, with the policy that ignores
+  sizes which a template has not modified. So a fleet that has grown stays as large as it is.
 - *catch up*: the blueprint's template as it is, with the fleet's name, launch template version and golden AMI
   as parameters, which every later update keeps.
 
@@ -51,6 +51,8 @@ Stage = Literal["continue the rollback", "let go", "import", "catch up"]
 STUCK = "UPDATE_ROLLBACK_FAILED"
 """where a stack ends whose update met the dead group; only skipping that group lets it out"""
 FLEET_TYPE = "AWS::AutoScaling::AutoScalingGroup"
+SIZES = "AutoScalingScheduledAction"
+"""the part of an update policy that is about a group's sizes"""
 POLICY_TYPE = "AWS::AutoScaling::ScalingPolicy"
 UNDER_WAY = ("Created", "Queued", "InProgress", "Baking", "Ready")
 
@@ -322,19 +324,19 @@ def with_fleet(
     """The stack's template and nothing more than the fleet, described as it is now but for its sizes.
 
     Parameters stay as they are, for others refer to them. Nothing is created, so no signal is waited for: the
-    policies of creation and update come afterwards.
+    policy of creation and that of rolling updates come afterwards.
     """
     found = copy.deepcopy(dict(template))
     resources = found["Resources"]
     group = {**whole["Resources"][FLEET], "DeletionPolicy": "Retain"}
-    for attribute in ("CreationPolicy", "UpdatePolicy"):
-        group.pop(attribute, None)
+    group.pop("CreationPolicy", None)
     resources[FLEET] = group | {
+        "UpdatePolicy": {SIZES: group["UpdatePolicy"][SIZES]},
         "Properties": group["Properties"]
         | {
             "AutoScalingGroupName": serving.group,
             "LaunchTemplate": group["Properties"]["LaunchTemplate"] | {"Version": serving.template_version},
-        }
+        },
     }
     if policy:
         resources[POLICY] = {**whole["Resources"][POLICY], "DeletionPolicy": "Retain"}

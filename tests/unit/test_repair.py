@@ -131,12 +131,12 @@ def test_an_import_adds_the_fleet_as_it_is_and_changes_nothing_else(policy: bool
     }
     group = found["Resources"]["BlueGroup"]
     assert group["DeletionPolicy"] == "Retain"
-    assert not {"CreationPolicy", "UpdatePolicy"} & set(group)
+    assert "CreationPolicy" not in group
     sizes = ("MinSize", "MaxSize", "DesiredCapacity")
     blueprint = WHOLE["Resources"]["BlueGroup"]
     assert [group["Properties"][name] for name in sizes] == [blueprint["Properties"][name] for name in sizes]
-    ignored = blueprint["UpdatePolicy"]["AutoScalingScheduledAction"]["IgnoreUnmodifiedGroupSizeProperties"]
-    assert ignored, "or the update that follows would scale a grown fleet in"
+    ignored = {"AutoScalingScheduledAction": {"IgnoreUnmodifiedGroupSizeProperties": True}}
+    assert group["UpdatePolicy"] == ignored, "or stack-level tags and the next update would scale it in"
     assert group["Properties"]["AutoScalingGroupName"] == GREEN
     assert group["Properties"]["LaunchTemplate"]["Version"] == "4"
     assert [str(one) for one in lint(json.dumps(found)) if one.rule.id.startswith("E")] == []
