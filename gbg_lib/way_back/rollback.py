@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gbg_lib.alarms_of_fleets import put_on
 from gbg_lib.aws import Aws
@@ -41,8 +42,14 @@ Follow = Callable[[str], Iterator[list[Action]]]
 """follows a pipeline execution to its end"""
 
 
-Beside = Callable[[Deployment], None]
-"""called at each look at a deployment that no pipeline runs: the gates"""
+class Beside(Protocol):
+    """The gates of a deployment that no pipeline runs."""
+
+    def look(self, found: Deployment) -> None:
+        """At each look at it."""
+
+    def finish(self) -> None:
+        """After its end. Raises GateRefused."""
 
 
 class Rollback:
@@ -138,7 +145,7 @@ class Rollback:
             raise GateRefused(f"way back: {way.means}", "something has changed meanwhile", "plan once more")
         try:
             yield from self._deploy(good, situation, fleet)
-        except (ReleaseFailed, AwsError):
+        except (ReleaseFailed, GateRefused, AwsError):
             yield from self.agree()
             raise
 
@@ -180,6 +187,7 @@ class Rollback:
             description=f"Back to release {good.execution_id}",
         )["deploymentId"]
         done = yield from self._until_over(made, "the deployment of the good release")
+        self._beside.finish()
         self._require_succeeded(done, "the good release did not come up again")
 
     def _version(self, situation: Situation, fleet: Fleet, good: Release) -> str:
@@ -221,7 +229,7 @@ class Rollback:
         yield Progress(f"retry {failed.stage}", "done", f"execution {release.execution_id} goes on")
         try:
             yield from self._to_the_end(release.execution_id)
-        except ReleaseFailed:
+        except (ReleaseFailed, GateRefused):
             yield from self.agree()
             raise
 
@@ -281,7 +289,7 @@ class Rollback:
             try_this="its lifecycle events tell what it waits for",
         ):
             now = deployment(self.aws, deployment_id)
-            self._beside(now)
+            self._beside.look(now)
             if now.status != before:
                 before = now.status
                 yield Progress(step, "done" if now.over else "going on", f"{deployment_id} is {now.status}")

@@ -11,7 +11,7 @@ from gbg_lib.release import read_releases
 from gbg_lib.steps import HEALTHY_SECONDS, ReleaseRun
 from gbg_lib.waiting import wait_until
 from gbg_lib.way_back.consistency import consistency
-from gbg_lib.way_back.rollback import Progress, Rollback
+from gbg_lib.way_back.rollback import Beside, Progress, Rollback
 from gbg_lib.way_back.situation import Situation, read_situation
 from gbg_lib.way_back.ways import Way, WaysBack, ways_back
 
@@ -35,8 +35,8 @@ class RollbackRun(ReleaseRun):
         Only a way that deploys waits for whoever holds the pipeline: traffic goes back to blue at once.
         """
         release = way.release
-        look = self.gates(lambda: release).look if release is not None else _nothing
-        rollback = Rollback(self.aws, self.base, self.pipeline, self.through_gates, look)
+        gates: Beside = self.gates(lambda: release) if release is not None else NoGates()
+        rollback = Rollback(self.aws, self.base, self.pipeline, self.through_gates, gates)
         if way.kind in ("redeploy", "retry"):
             self.hold(way.means)
         try:
@@ -63,5 +63,11 @@ class RollbackRun(ReleaseRun):
         return self.passed(consistency(self.situation(), images))
 
 
-def _nothing(found: Deployment) -> None:
+class NoGates:
     """No release, no gates."""
+
+    def look(self, found: Deployment) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

@@ -409,6 +409,10 @@ class FakeServing:
     def _start(self, key: str) -> str:
         name = f"d-AGAIN{len(self.deployed_to)}"
         self.deployed_to.append(key)
+        if self.ready_minutes:
+            self.deployments[name] = FakeDeployment("Ready", key)
+            self.groups[green(name)] = Group("2", {"i-11": "2"}, attached=False)
+            return name
         self.deployments[name] = FakeDeployment("InProgress", key, then=self.fate)
         return name
 

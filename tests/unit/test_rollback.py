@@ -80,6 +80,17 @@ class TestAfterAGoodRelease:
         assert ("the deployment of the good release", "done") in steps(taken)
         assert cloud.deployed_to == [OLD]
 
+    def test_where_a_gate_stops_codedeploy_its_reason_is_told_and_the_fleet_keeps_its_image(
+        self, cloud: FakeServing
+    ) -> None:
+        """Green is ready for the traffic, and does not answer."""
+        cloud.stage_rollback_error, cloud.ready_minutes = "PipelineExecutionOutdatedException", 60
+        step = RollbackRun(Parameters(gate_minutes=0), cloud.connect())
+        with pytest.raises(GateRefused, match=r"gate Gate before traffic: it is shut.*d-AGAIN0 is stopped"):
+            list(step.take(step.plan().choose("redeploy")))
+        assert cloud.stopped == ["d-AGAIN0"]
+        assert cloud.groups[green("d-NEW")].version == "3"
+
     def test_a_template_version_that_is_gone_is_written_again(self, cloud: FakeServing) -> None:
         del cloud.versions["2"]
         take(cloud)
