@@ -69,8 +69,12 @@ def heeded(stop: Stop) -> Iterator[None]:
         yield
         return
 
+    signalled = False
+
     def heard(number: int, _: object) -> None:
-        if isinstance(stop.wish, Interrupted):
+        nonlocal signalled
+        again, signalled = signalled, True
+        if again:
             stop.kill()
             stop.last_words()
             os._exit(INTERRUPTED)

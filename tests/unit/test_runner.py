@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -81,3 +83,21 @@ def test_a_cell_stands_under_the_nearest_heading_above() -> None:
 
 def test_papermill_finds_the_engine_by_its_name() -> None:
     assert papermill_engines.get_engine(ENGINE) is GbgEngine
+
+
+def test_a_second_signal_ends_the_process_also_when_its_time_is_over_already() -> None:
+    """The first one is a wish like the time; whoever sends another one will not wait."""
+    code = (
+        "import os, signal\n"
+        "from gbg_lib.errors import TimedOut\n"
+        "from gbg_lib.runner.signals import Stop, heeded\n"
+        "stop = Stop()\n"
+        "with heeded(stop):\n"
+        "    stop.ask(TimedOut('run', 'its time is over', ''))\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    print('going on', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('not ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "going on\n"), done.stderr
