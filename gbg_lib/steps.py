@@ -384,11 +384,3 @@ def template_parameters(parameters: Parameters, runbook: str) -> dict[str, str]:
         count = int(values.pop("InstanceCount"))
         values |= {"FleetSize": str(count), "FleetMinSize": str(count), "FleetMaxSize": str(2 * count)}
     return values
-
-
-def deployment_exists(step: Step) -> bool:
-    """Whether Part 1 of the deployment is there."""
-    try:
-        return bool(step.base)
-    except NotThere:
-        return False

@@ -55,10 +55,6 @@ class Masking:
         forms = sorted({form for one in self._secrets for form in forms_of(one)}, key=len, reverse=True)
         self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
 
-    def knowing(self, secrets: Iterable[str]) -> Masking:
-        """The same with more known secrets."""
-        return Masking([*self._secrets, *secrets])
-
     def text(self, text: str) -> str:
         if self._forms is not None:
             text = self._forms.sub(MASK, text)

@@ -6,7 +6,7 @@ Every view leaves a static form in a saved notebook.
 from gbg_lib.views.banner import banner, replay_banner
 from gbg_lib.views.checks import checks, checks_table
 from gbg_lib.views.differences import drift_table, orphans_table, repair_table, swept_table
-from gbg_lib.views.drills import drills_table, tasks_table, times_table
+from gbg_lib.views.drills import tasks_table, times_table
 from gbg_lib.views.facts import facts_table
 from gbg_lib.views.form import form
 from gbg_lib.views.gates import gates_table, person
@@ -60,7 +60,6 @@ __all__ = [
     "decisions_table",
     "differences_table",
     "drift_table",
-    "drills_table",
     "everything",
     "export",
     "facts_table",

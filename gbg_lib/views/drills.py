@@ -28,8 +28,3 @@ def times_table(times: Mapping[str, float]) -> Table:
     """Seconds from the failure on."""
     rows = [{"time": name, "took": f"{seconds:.0f} s"} for name, seconds in times.items()]
     return table(rows, ["time", "took"])
-
-
-def drills_table(drills: Iterable[tuple[str, str]]) -> Table:
-    """Names and what happens; spoils the surprise."""
-    return table([{"drill": name, "what happens": what} for name, what in drills], ["drill", "what happens"])

@@ -8,8 +8,6 @@ from gbg_lib.aws import Aws
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.replay import clock
 
-SAME_TIME_SECONDS = 3600.0
-
 
 def groups(subject: Subject, found: Gathering) -> None:
     """As they are now, and as whoever watched saw them; with policies, hooks and scheduled actions."""
