@@ -128,6 +128,10 @@ def _aws(job: inside_aws.Job, *, install: bool) -> None:
     click.echo(
         f"it starts at {job.expression} {job.zone}; source: {len(plan.source) / 1e6:.0f} MB as {plan.key}"
     )
+    if job.values.get("notify"):
+        err.print(
+            "inside AWS news go to the job's own topic; `notify` of the file is for schedules elsewhere"
+        )
     if not install:
         stacks.stacks.discard(plan.stack)
         return

@@ -63,7 +63,7 @@ class Exercise(ReleaseRun):
         return f"{which}; {len(told)} of {len(QUESTIONS)} predictions made"
 
     def start(self, *, confirm: str = "") -> Session:
-        """Plant the fault and begin the release that meets it, holding the pipeline's lock from here on.
+        """Plant the fault and begin the release that meets it; this process holds the pipeline's lock.
 
         Raises Locked while somebody else releases, GateRefused while a drill or another release goes on,
         NotThere where nothing was released yet.
