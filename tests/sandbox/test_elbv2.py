@@ -268,7 +268,8 @@ def test_a_proxy_that_dies_is_started_anew(balanced: Balanced) -> None:
     assert isinstance(machines, LoopbackMachines)
     os.kill(machines.pids[-1], signal.SIGKILL)
     assert balanced.get() == (200, "one")
-    assert "Load Balancer Restarted" in [event.detail_type for event in balanced.cloud.events.since(0)]
+    events = balanced.cloud.events
+    eventually(lambda: "Load Balancer Restarted" in [event.detail_type for event in events.since(0)])
 
 
 def test_one_that_comes_up_too_late_is_ended_and_tried_again(balanced: Balanced) -> None:
