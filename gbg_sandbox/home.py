@@ -79,7 +79,7 @@ class Home:
                 f"one is up already at {running.endpoint_url} (process {running.pid})",
                 "use it as it is, or `gbg down` first",
             )
-        if holder := self._holder():
+        if (holder := self._holder()) is not None:
             raise _starting(self.folder, holder)
         if port:
             _refuse_port_in_use(port)
@@ -206,7 +206,7 @@ class Home:
         self._lock = self.lock_file.open("ab")
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             self._lock.close()
             raise _starting(self.folder, self._holder() or 0) from error
 
