@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gbg_sandbox.clock import ShuttingDown
 from gbg_sandbox.events import Event
 from gbg_sandbox.page.asking import Asking
 from gbg_sandbox.page.sections import GOING_ON_SECONDS, SECTIONS, Section, seconds_between_reads
@@ -184,26 +183,16 @@ class Feed:
                     if news:
                         self._cloud.clock.pause(COALESCE_SECONDS)
                         news = self._cloud.events.since(self._read_events)
-                    self._go_round(news)
+                    self._read_round(news)
             finally:
                 with self._changed:
                     self._changed.notify_all()
-
-    def _go_round(self, news: Sequence[Event]) -> None:
-        """A round that fails must not stop the page: the next one reads again."""
-        try:
-            self._read_round(news)
-        except ShuttingDown:
-            raise
-        except Exception:
-            log.exception("the page could not be read")
-            self._cloud.clock.pause(LOOK_SECONDS)
 
     def _read_round(self, news: Sequence[Event]) -> None:
         began = time.thread_time()
         sources = {event.source for event in news}
         changed = [kept for kept in self._due(sources) if self._read(kept)]
-        traffic = second_by_second(self._cloud, FIRST_TRAFFIC_SECONDS)
+        traffic = self._read_traffic()
         with self._changed:
             for kept in changed:
                 kept.version += 1
@@ -212,6 +201,14 @@ class Feed:
             self._traffic = traffic
             self._changed.notify_all()
         self.read_seconds += time.thread_time() - began
+
+    def _read_traffic(self) -> list[dict[str, Any]]:
+        """What was read before, where it can't be read now: that must not stop the rest of the page."""
+        try:
+            return second_by_second(self._cloud, FIRST_TRAFFIC_SECONDS)
+        except Exception:
+            log.exception("the page's traffic")
+            return self._traffic
 
     def _due(self, sources: Iterable[str]) -> list[_Kept]:
         now = time.monotonic()

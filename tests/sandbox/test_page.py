@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,6 +87,33 @@ def test_the_page_leaves_no_trace_in_the_trail(cloud: Cloud) -> None:
             if name == "alarms":
                 break
     assert cloud.trail.calls() == []
+
+
+class Stumbling:
+    """The load balancers, which can't be read at the first time."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+        self.stumbled = False
+
+    def describe_load_balancers(self, call: Any, params: dict[str, Any]) -> Any:
+        if call is None and not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError("not now")
+        return self._service.describe_load_balancers(call, params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+
+def test_a_round_that_fails_does_not_stop_the_page(cloud: Cloud) -> None:
+    stumbling: Any = Stumbling(cloud.services["elbv2"])
+    cloud.services["elbv2"] = stumbling
+    until = time.monotonic() + SECONDS
+    with stream(cloud) as messages:
+        names = (name for name, _ in messages)
+        assert "alarms" in itertools.takewhile(lambda _: time.monotonic() < until, names)
+    assert stumbling.stumbled
 
 
 def test_who_leaves_is_let_go_and_reading_ends_with_the_last(cloud: Cloud) -> None:
