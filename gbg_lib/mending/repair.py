@@ -28,6 +28,7 @@ from gbg_lib import blueprint
 from gbg_lib.checks import Check
 from gbg_lib.errors import GateRefused
 from gbg_lib.gates.serving import healthy_targets
+from gbg_lib.images import golden_images
 from gbg_lib.mending.drift import (
     FLEET,
     POLICY,
@@ -82,18 +83,15 @@ class Repair(Step):
         return read_serving(self.aws, self.base["ApplicationName"], self.base["DeploymentGroupName"])
 
     def drift(self) -> list[Drift]:
-        """All that differs, the releases' doing first. Raises TimedOut, AwsError.
-
-        While a release is going on the golden AMI parameter may be ahead of the fleet, and is not compared.
-        """
+        """All that differs, the releases' doing first. Raises TimedOut, AwsError."""
         serving, name = self.serving(), self.base["DeploymentGroupName"]
         found = [
             *fleet_drift(self.believed(), serving),
             *dead_alarms(self.aws, self.parameters.deployment),
             *group_drift(name, wanted_settings(self.stacks, self.base_stack), live_settings(self._group())),
         ]
-        if not self.going_on():
-            found += golden_ami_drift(self.aws, self.base["GoldenAmiParameterName"], serving.image)
+        golden = {image.id for image in golden_images(self.aws, self.parameters.deployment)}
+        found += golden_ami_drift(self.aws, self.base["GoldenAmiParameterName"], serving.image, golden)
         if self.stacks.status(self.base_stack) in STABLE:
             found += edits(self.aws, self.base_stack)
         return found

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,13 +75,16 @@ def group_drift(name: str, wanted: GroupSettings, live: GroupSettings) -> Iterat
             yield Drift(f"deployment group {name}: {what}", believed, found, "outside", AGAIN)
 
 
-def golden_ami_drift(aws: Aws, parameter: str, image: str) -> Iterator[Drift]:
-    """`image`: what the fleet that serves would launch."""
-    way = "runbook 05 (way_back: stay) writes what serves; the next release writes its own"
+def golden_ami_drift(aws: Aws, parameter: str, serving: str, golden: Collection[str]) -> Iterator[Drift]:
+    """`serving`: the image that the fleet would launch; `golden`: those that bakes have made.
+
+    A bake writes its own into the parameter, also one whose release fails later: that is no edit.
+    """
+    way = "runbook 05 (way_back: stay) writes what serves; the next bake writes its own"
     found = aws.call("ssm", "get_parameters", Names=[parameter])["Parameters"]
     named = str(found[0]["Value"]) if found else "nothing: it is gone"
-    if named != image:
-        yield Drift(f"parameter {parameter}", f"{image}, which serves", named, "outside", way)
+    if named != serving and named not in golden:
+        yield Drift(f"parameter {parameter}", f"{serving}, which serves", named, "outside", way)
 
 
 def _told(names: tuple[str, ...]) -> str:

@@ -19,7 +19,7 @@ from gbg_lib.jobs.drift_report import DriftReport, Report
 from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
 from gbg_lib.mending.orphans import Orphan, Scene, _versions
 from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
-from gbg_lib.mending.settings import GroupSettings, group_drift, live_settings
+from gbg_lib.mending.settings import GroupSettings, golden_ami_drift, group_drift, live_settings
 from gbg_lib.parameters import Parameters
 from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
@@ -427,3 +427,25 @@ class TestSettings:
         self, changed: dict[str, Any], told: dict[str, tuple[str, str]]
     ) -> None:
         assert self.told(**changed) == told
+
+    @pytest.mark.parametrize(
+        ("named", "told"),
+        [("ami-4", []), ("ami-5", []), ("ami-9", ["ami-9"]), ("", ["nothing: it is gone"])],
+    )
+    def test_the_golden_ami_parameter_may_be_ahead_of_the_fleet_and_no_strangers(
+        self, named: str, told: list[str]
+    ) -> None:
+        aws = connected(ssm=Named(named))
+        found = golden_ami_drift(aws, "/gbg/golden-ami", "ami-4", {"ami-4", "ami-5"})
+        assert [one.live for one in found] == told
+
+
+class Named:
+    """A parameter's value; empty when it is gone."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def get_parameters(self, **given: Any) -> dict[str, Any]:
+        assert given["Names"] == ["/gbg/golden-ami"]
+        return {"Parameters": [{"Value": self.value}] if self.value else []}

@@ -169,7 +169,7 @@ def test_each_kind_of_edit_is_told_in_words(mended: Deployment) -> None:
             "none",
         ),
         "parameter /mend/golden-ami": (f"{image}, which serves", "ami-0123456789abcdef0"),
-        "TargetErrors/Threshold": ("5", "77"),
+        "TargetErrors/Threshold": ("5", "77.0"),
         "LoadBalancerErrors": ("mend-elb-5xx", "deleted"),
         "TargetGroup/HealthyThresholdCount": ("2", "4"),
         "BlueGroup/MaxSize": ("4", "9"),
