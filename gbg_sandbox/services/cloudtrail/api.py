@@ -17,6 +17,8 @@ DATA_EVENTS = frozenset(
     {"s3:PutObject", "s3:DeleteObject", "s3:CopyObject", "s3:UploadPart", "lambda:Invoke"}
 )
 PAGE = 50
+RUN_CODE = frozenset({"codebuild.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com"})
+"""they give their sessions to programs, which call for themselves"""
 FIRST = datetime.min.replace(tzinfo=UTC)
 LONGEST_CALL = timedelta(minutes=5)
 """a call is dated by its beginning and written down at its end"""
@@ -86,7 +88,8 @@ def _identity(call: ApiCall) -> dict[str, str]:
     who = call.principal
     kinds = {"user": "IAMUser", "role": "AssumedRole", "root": "Root"}
     kind = kinds.get(who.kind, "AssumedRole" if who.session_name else "AWSService")
-    return {"type": kind, "arn": who.arn, **({"invokedBy": who.service} if who.service else {})}
+    by_service = who.service and who.service not in RUN_CODE
+    return {"type": kind, "arn": who.arn, **({"invokedBy": who.service} if by_service else {})}
 
 
 LOOKED_UP_BY: Mapping[str, Callable[[ApiCall], str]] = {
