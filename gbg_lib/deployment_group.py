@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import active_deployments
 
-GOING_ON = ("Created", "Queued", "InProgress", "Baking", "Ready")
 OVER = frozenset({"Succeeded", "Failed", "Stopped"})
 
 
@@ -119,15 +119,7 @@ def going_on(aws: Aws, application: str, name: str) -> Deployment | None:
 
     Those that Auto Scaling asks for, a single new instance each, don't count.
     """
-    ids = aws.pages(
-        "codedeploy",
-        "list_deployments",
-        "deployments",
-        applicationName=application,
-        deploymentGroupName=name,
-        includeOnlyStatuses=list(GOING_ON),
-    )
-    found = [deployment(aws, str(one)) for one in ids]
+    found = [deployment(aws, one) for one in active_deployments(aws, application, name)]
     whole = [one for one in found if not one.over and not one.creator.startswith("autoscaling")]
     return max(whole, key=lambda one: one.created, default=None)
 

@@ -9,7 +9,7 @@ import yaml
 
 from gbg_lib.faults import moments
 from gbg_lib.faults.fault import Act, Fault, Former
-from gbg_lib.gates.before_bake import REVOKED
+from gbg_lib.images.golden import REVOKED
 from gbg_lib.steps import ReleaseRun
 
 BROKEN = ["echo 'Fetching the list of packages'", "echo 'Error: no mirror answers' >&2", "exit 6"]

@@ -9,14 +9,13 @@ from gbg_lib.aws import Aws
 from gbg_lib.checks import Check
 from gbg_lib.errors import NotThere
 from gbg_lib.gates.gate import Finding, Gate
+from gbg_lib.images.golden import REVOKED
 from gbg_lib.mending.drift import edits_that_matter
 from gbg_lib.pipeline import Pipeline
 from gbg_lib.stacks import STABLE, Stacks
 from gbg_lib.way_back.consistency import releasable
 from gbg_lib.way_back.situation import Alarm, Situation, read_situation
 
-REVOKED = "gbg:revoked"
-"""tag of an image that nothing may be made from; its value says why"""
 LISTENER = "listener"
 SHOWN_BY_07 = "runbook 07 shows what differs and mends it"
 

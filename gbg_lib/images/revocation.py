@@ -54,7 +54,7 @@ class RevocationPlan:
 
 
 def plan_revocation(aws: Aws, deployment: str, image_id: str, reason: str) -> RevocationPlan:
-    """Raises NotThere for an image that is none of the deployment's, MisuseError without a reason."""
+    """Raises NotThere for an image that EC2 does not show, MisuseError without a reason."""
     reason = reason.strip()
     if not 0 < len(reason) <= TAG_LENGTH:
         raise MisuseError(

@@ -22,7 +22,10 @@ from gbg_lib.images.usage import ALIVE, TemplateVersion
 from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.replay import clock
 
-BAKE_OVER = frozenset({"Success", "Failed", "TimedOut", "Cancelled", "CompletedWithFailure", "unknown"})
+BAKE_OVER = frozenset(
+    {"Success", "Failed", "TimedOut", "Cancelled", "Rejected", "Exited", "unknown"}
+    | {"CompletedWithSuccess", "CompletedWithFailure"}
+)
 DEPLOYMENT_OVER = frozenset({"Succeeded", "Failed", "Stopped", "unknown"})
 HOOK = "CodeDeploy-managed-automatic-"
 PLAN_AGE = timedelta(hours=1)

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from gbg_lib import blueprint
 from gbg_lib.checks import Check
+from gbg_lib.deployments import active_deployments
 from gbg_lib.errors import GateRefused
 from gbg_lib.gates.serving import healthy_targets
 from gbg_lib.images import golden_images
@@ -55,7 +56,6 @@ FLEET_TYPE = "AWS::AutoScaling::AutoScalingGroup"
 SIZES = "AutoScalingScheduledAction"
 """the part of an update policy that is about a group's sizes"""
 POLICY_TYPE = "AWS::AutoScaling::ScalingPolicy"
-UNDER_WAY = ("Created", "Queued", "InProgress", "Baking", "Ready")
 
 
 @dataclass(frozen=True)
@@ -256,20 +256,11 @@ class Repair(Step):
 
     def going_on(self) -> list[str]:
         """Deployments and releases, in words."""
-        found = [f"deployment {one}" for one in self._deployments()]
+        application, group = self.base["ApplicationName"], self.base["DeploymentGroupName"]
+        found = [f"deployment {one}" for one in active_deployments(self.aws, application, group)]
         if pipeline := self.pipeline():
             found += [f"release {one.id[:8]}" for one in pipeline.executions() if not one.over]
         return found
-
-    def _deployments(self) -> list[str]:
-        answer = self.aws.call(
-            "codedeploy",
-            "list_deployments",
-            applicationName=self.base["ApplicationName"],
-            deploymentGroupName=self.base["DeploymentGroupName"],
-            includeOnlyStatuses=list(UNDER_WAY),
-        )
-        return list(answer["deployments"])
 
     def _require_healthy(self, serving: Serving) -> None:
         """Raises GateRefused: a stack should not take over a fleet that is sick."""

@@ -17,7 +17,7 @@ from gbg_lib.errors import CheckFailed, GateRefused
 from gbg_lib.images.usage import TemplateVersion, Usage
 from gbg_lib.jobs.drift_report import DriftReport, Report
 from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
-from gbg_lib.mending.orphans import Orphan, Scene, _versions
+from gbg_lib.mending.orphans import Orphan, Scene, _builders, _versions
 from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
 from gbg_lib.mending.settings import GroupSettings, golden_ami_drift, group_drift, live_settings
 from gbg_lib.parameters import Parameters
@@ -449,3 +449,29 @@ class Named:
     def get_parameters(self, **given: Any) -> dict[str, Any]:
         assert given["Names"] == ["/gbg/golden-ami"]
         return {"Parameters": [{"Value": self.value}] if self.value else []}
+
+
+class Builder:
+    """EC2 and Systems Manager: a builder that runs, and how its bake stands."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+
+    def describe_instances(self, **asked: Any) -> dict[str, Any]:
+        tags = [{"Key": "gbg:bake", "Value": "11111111-2222-3333-4444-555555555555"}]
+        machine = {"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": tags}
+        return {"Reservations": [{"Instances": [machine]}]}
+
+    def get_automation_execution(self, **asked: str) -> dict[str, Any]:
+        return {"AutomationExecution": {"AutomationExecutionStatus": self.status}}
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [("InProgress", 0), ("Failed", 1), ("Exited", 1), ("Rejected", 1), ("CompletedWithSuccess", 1)],
+)
+def test_a_builder_is_an_orphan_once_its_bake_is_over_however_that_ended(status: str, left: int) -> None:
+    made = Builder(status)
+    aws = connected(ec2=made, ssm=made)
+    scene = Scene(aws, "gbg", "gbg-fleet", {}, GREEN, "arn", "lt-1", releases={}, stacks=())
+    assert len(list(_builders(scene))) == left
