@@ -12,6 +12,8 @@ from gbg_lib.aws import Aws
 from gbg_lib.errors import AccessRefused
 
 MOST = 200
+SERVICE = "/AWSServiceRoleFor"
+"""in the ARN of what AWS does by itself in the account's name"""
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,15 @@ def who_called(aws: Aws, operation: str, value: str) -> str:
 
 
 def first_call(aws: Aws, operation: str, value: str) -> Call | None:
-    """The oldest one, as later ones may only have found it done; None where none is told."""
+    """The oldest one, as later ones may only have found it done; None where none is told.
+
+    By when it was made: what a service did about it within a second may be written down before it.
+    """
     try:
         found = list(_calls(aws, operation, value))
     except AccessRefused:
         return None
-    return found[-1] if found else None
+    return min(reversed(found), key=lambda call: (call.at, SERVICE in call.by), default=None)
 
 
 def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:

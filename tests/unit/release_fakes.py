@@ -145,16 +145,18 @@ class FakeCodeDeploy:
 class FakeTrail:
     """CloudTrail: operation, caller and parameters of each call, newest first, and when they were."""
 
-    def __init__(self, *calls: tuple[str, str, dict[str, str]], minutes: float = 0) -> None:
+    def __init__(self, *calls: tuple[str, str, dict[str, str]], minutes: float = 0, apart: float = 1) -> None:
         self.calls = calls
         self.minutes = minutes
+        self.apart = apart
+        """seconds between two calls"""
 
     def lookup_events(self, **given: Any) -> dict[str, Any]:
         [wanted] = given["LookupAttributes"]
         found = [
             {
                 "EventName": name,
-                "EventTime": at(self.minutes * 60 - place),
+                "EventTime": at(self.minutes * 60 - place * self.apart),
                 "CloudTrailEvent": json.dumps(told(caller, parameters)),
             }
             for place, (name, caller, parameters) in enumerate(self.calls)

@@ -141,6 +141,23 @@ def test_a_builder_that_somebody_else_ended_is_told_with_who() -> None:
     assert "who ended the machine" in found.try_this
 
 
+@pytest.mark.parametrize("apart", [0, -1])
+def test_what_auto_scaling_did_about_it_is_not_taken_for_its_cause(apart: float) -> None:
+    """Its call may be written down first, and told with the same second."""
+    scaling = "arn:aws:sts::123456789012:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling"
+    trail = FakeTrail(
+        ("TerminateInstances", MARY, {"InstanceIds": "i-0b"}),
+        ("TerminateInstances", scaling, {"InstanceIds": "i-0b"}),
+        apart=apart,
+    )
+    found = told(
+        action("BuildGoldenAMI", 2, 40, "Failed", external=BAKE),
+        ssm=FakeBake(LAUNCHED, BROKEN),
+        **SWEPT | {"cloudtrail": trail},
+    )
+    assert found.what.endswith(f"ended by {MARY}")
+
+
 def test_a_bake_that_never_had_a_machine_says_so() -> None:
     refused = {"StepName": "launchBuilder", "StepStatus": "Failed", "FailureMessage": "UnauthorizedOperation"}
     found = told(action("BuildGoldenAMI", 2, 40, "Failed", external=BAKE), ssm=FakeBake(refused))
