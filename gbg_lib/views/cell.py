@@ -16,5 +16,6 @@ def belongs(part: str, shell: Any = None) -> dict[str, Any]:
     shell = shell or ipython.get_ipython()
     asked: dict[str, Any] = getattr(shell, "get_parent", dict)()
     cell = asked.get("metadata", {}).get("cellId")
-    told = {"cell": cell, "count": shell.execution_count} if cell else {}
+    # the shell's own count is that of the next cell already, or not yet, as its version has it
+    told = {"cell": cell, "count": len(shell.history_manager.input_hist_parsed) - 1} if cell else {}
     return {"metadata": {"gbg_view": part}, "transient": told}

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -454,10 +455,9 @@ def test_the_view_of_a_release_without_a_step_shows_its_stages() -> None:
 
 
 class FakeShell:
-    execution_count = 7
-
     def __init__(self, **metadata: str) -> None:
         self.metadata = metadata
+        self.history_manager = SimpleNamespace(input_hist_parsed=["", *map(str, range(7))])
 
     def get_parent(self) -> dict[str, Any]:
         return {"metadata": self.metadata}
