@@ -15,8 +15,11 @@ import pytest
 from gbg_lib.errors import GbgError, MisuseError, ParameterError
 from gbg_lib.scheduling import crontab, systemd
 from gbg_lib.scheduling.hours import parse
+from gbg_lib.scheduling.inside_aws import JobStacks, stack_of
 from gbg_lib.scheduling.scheduled import Scheduled
 from tests.command import gbg
+from tests.unit.aws_fakes import connected
+from tests.unit.stack_fakes import FakeCloudFormation, FakeStack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ODD = 'two words, 100%, $HOME, "quoted", it\'s, back\\slash'
@@ -176,3 +179,11 @@ def test_without_cron_the_other_way_is_offered(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GbgError, match="no cron"):
         crontab.install(job, parse("daily 03:30"))
+
+
+def test_a_job_whose_stack_was_never_made_can_be_removed() -> None:
+    """Its stack has no outputs, and no bucket that would stay."""
+    cloud = FakeCloudFormation([])
+    cloud.stacks[stack_of("night")] = FakeStack("ROLLBACK_COMPLETE")
+    assert JobStacks(connected(cloudformation=cloud)).remove("night") == ""
+    assert not cloud.stacks
