@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -55,7 +56,8 @@ def main() -> int:
     stopping.wait()
     home.forget()
     cloud.stop()
-    return 0
+    logging.shutdown()
+    os._exit(0)  # else Python waits for a stack's threads, which wait for an answer that will not come
 
 
 if __name__ == "__main__":

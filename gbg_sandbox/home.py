@@ -201,13 +201,16 @@ class Home:
         return cloud
 
     def _hold(self) -> None:
-        """Be this folder's sandbox as long as this process lives: children do not inherit such a lock."""
+        """Be this folder's sandbox as long as this process lives: children do not inherit such a lock.
+
+        The file is opened without an object that would close it, and let go, before the process has ended.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = self.lock_file.open("ab")
+        kept = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            self._lock.close()
+            os.close(kept)
             raise _starting(self.folder, self._holder() or 0) from error
 
     def write_ready(self, cloud: Cloud) -> None:

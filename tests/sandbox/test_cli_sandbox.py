@@ -20,7 +20,7 @@ from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters
 from gbg_lib.stacks import Stacks
 from gbg_sandbox.home import Home, SandboxError
-from tests.command import gbg
+from tests.command import ROOT, gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
 from tests.sandbox.processes import below, outliving
@@ -125,6 +125,31 @@ def test_one_that_starts_can_be_ended(starting: tuple[Home, int]) -> None:
     assert home.down()
     assert not home.down()
     assert not home.state_dir().exists()
+
+
+HOLDING = """
+import gc, sys, time
+from pathlib import Path
+from gbg_sandbox.home import Home
+def begin():
+    Home(Path(sys.argv[1]))._hold()
+begin()
+gc.collect()
+print("held", flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_sandbox_holds_its_folder_until_its_process_has_ended(tmp_path: Path) -> None:
+    home = Home(tmp_path / "held")
+    argv = [sys.executable, "-c", HOLDING, str(home.folder)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(SandboxError, match=rf"is starting or stopping \(process {process.pid}\)"):
+            home.up()
+        assert home.down()
+        assert process.wait(timeout=20) != 0
 
 
 def test_of_two_that_start_at_once_one_is_up(tmp_path: Path) -> None:
