@@ -215,7 +215,12 @@ def _former(folder: Path, name: str | None, runbooks: Sequence[str]) -> resume.S
     if name is None:
         return None
     close_abandoned(folder)
-    return resume.series_of(folder, history.find(folder, name).name)
+    found = history.find(folder, name).name
+    former = resume.series_of(folder, found)
+    if name == "last" and former.values.get("confirm"):
+        what = f"the newest run is {found}, which was told to remove {former.values['confirm']}"
+        raise MisuseError("--resume last", what, f"`gbg run --resume {found}`, where that is meant")
+    return former
 
 
 def over(former: resume.Series, file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:

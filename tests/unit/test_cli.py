@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from gbg_cli.__main__ import COMMANDS, main
-from tests.command import clean_environment, gbg
+from gbg_lib.runs import resume
+from gbg_lib.runs.folder import Asked, begin
+from tests.command import ROOT, clean_environment, gbg
 
 MISUSE = 2
 FAILURE = 1
@@ -88,6 +90,21 @@ def test_misuse_is_told_with_a_way_out_and_starts_nothing(
     assert offered in try_this
     assert done.stdout == ""
     assert not command.home.exists()
+
+
+def test_a_removal_is_gone_on_with_by_its_name_only(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GBG_RUNS", str(tmp_path / "runs"))
+    source, given = ROOT / "runbooks" / "09_teardown.ipynb", {"deployment": "shop", "confirm": "shop"}
+    begun = begin(
+        tmp_path / "runs", source, given, given, Asked("", (source,), given, resume.inputs(source, given))
+    )
+    done = command("run", "--resume", "last")
+    assert done.status == MISUSE
+    what, try_this = done.stderr.splitlines()
+    assert what.endswith(f"the newest run is {begun.path.name}, which was told to remove shop")
+    assert try_this == f"  try: `gbg run --resume {begun.path.name}`, where that is meant"
 
 
 @pytest.mark.parametrize(
