@@ -35,9 +35,10 @@ class GbgError(Exception):
     def _render_traceback_(self) -> list[str]:
         """For a notebook: what one can act on, not where in the code it was.
 
+        In one piece: a secret of several lines, such as a private key, is masked as a whole or not at all.
         https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
         """
-        return str(self).splitlines()
+        return [str(self)]
 
 
 class ParameterError(GbgError):

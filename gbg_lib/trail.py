@@ -21,6 +21,8 @@ class Call:
     by: str
     """the caller's ARN, or a service"""
     at: datetime
+    of_service: bool = False
+    """whether AWS did it by itself"""
 
 
 def who_called(aws: Aws, operation: str, value: str) -> str:
@@ -41,7 +43,7 @@ def first_call(aws: Aws, operation: str, value: str) -> Call | None:
         found = list(_calls(aws, operation, value))
     except AccessRefused:
         return None
-    return min(reversed(found), key=lambda call: (call.at, SERVICE in call.by), default=None)
+    return min(reversed(found), key=lambda call: (call.at, call.of_service), default=None)
 
 
 def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:
@@ -54,11 +56,12 @@ def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:
     for event in islice(events, MOST):
         told = json.loads(event["CloudTrailEvent"])
         if value in json.dumps(told.get("requestParameters")) and "errorCode" not in told:
-            yield Call(_name(told["userIdentity"]), event["EventTime"])
+            yield _call(told["userIdentity"], event["EventTime"])
 
 
-def _name(identity: Mapping[str, str]) -> str:
+def _call(identity: Mapping[str, str], at: datetime) -> Call:
     """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
-    if identity.get("type") == "AWSService":
-        return identity.get("invokedBy", "AWS itself")
-    return identity.get("arn", "somebody")
+    arn = identity.get("arn", "somebody")
+    if identity.get("type") == "AWSService" or SERVICE in arn:
+        return Call(f"AWS itself ({identity.get('invokedBy', arn)})", at, of_service=True)
+    return Call(arn, at)

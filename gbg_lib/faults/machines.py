@@ -17,13 +17,12 @@ REFUSED = ("Cancelled", "Failed")
 REASON = "A planted fault"
 
 
-def kill(side: str, ready: Ready, what: str, *, last: bool = False) -> Strike:
-    """The machine of that side that is furthest, or the `last` one, is terminated from outside."""
+def kill(side: str, ready: Ready, what: str) -> Strike:
+    """The machine of that side that is furthest is terminated from outside."""
 
     def act(step: ReleaseRun, execution_id: str) -> None:
         found = moments.machines(step, execution_id, ready, what)
-        choose = min if last else max
-        victim = choose((target for target in found if target.side == side), key=begun_events)
+        victim = max((target for target in found if target.side == side), key=begun_events)
         _end(step, victim.instance)
 
     return act
@@ -129,11 +128,6 @@ def _during_a_push(name: str, what: str, strike: Strike) -> Fault:
 
 
 FAULTS = (
-    Fault(
-        "green-dies-before-its-turn",
-        "A green machine is terminated before its turn to install comes.",
-        strike=kill("Green", installing, "machines that install", last=True),
-    ),
     Fault(
         "green-dies-installing",
         "A green machine is terminated while it installs.",

@@ -5,6 +5,7 @@ Lanes run beside each other, so their order is a matter of time and says nothing
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,8 @@ VERDICT = re.compile(r"^\[ERROR\]|\bTests run:|\bBUILD (?:SUCCESS|FAILURE)")
 """Maven's errors, counts of tests, and last word"""
 OWN = re.compile(r"^\[ERROR\] \S+\.java:\[|\bTests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$")
 """of them what is about the application, in whichever version of Maven"""
+STREAMS = ("[stdout]", "[stderr]")
+"""what CodeDeploy's agent writes before a script's lines"""
 ACTIVATED, ALARM = re.compile(r"Activated alarms: (.*)"), re.compile(r"[^\s<>,]+")
 
 
@@ -252,7 +255,7 @@ def _place(one: Evidence) -> tuple[int, str]:
 
 def _event(lane: str, one: Evidence, likeness: Likeness) -> Step:
     told = one.data.get("diagnostics") or {}
-    log, failed = str(told.get("logTail", "")), one.data.get("status") in BAD
+    log, failed = by_stream(str(told.get("logTail", ""))), one.data.get("status") in BAD
     return _step(
         lane,
         one.data["lifecycleEventName"],
@@ -263,6 +266,16 @@ def _event(lane: str, one: Evidence, likeness: Likeness) -> Step:
         script=told.get("scriptName", ""),
         message=told.get("message", "") if likeness.tools else "",
         log=log if likeness.tools else _last(log) if failed else "",
+    )
+
+
+def by_stream(log: str) -> str:
+    """A hook's log with each stream's lines together: which of the two was read first is chance."""
+    told = itertools.groupby(log.splitlines(), key=lambda line: line.startswith(STREAMS))
+    return "\n".join(
+        line
+        for of_streams, lines in told
+        for line in (sorted(lines, key=lambda one: one.startswith(STREAMS[1])) if of_streams else lines)
     )
 
 

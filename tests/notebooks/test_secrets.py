@@ -58,7 +58,7 @@ def test_no_planted_secret_is_left_anywhere(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode != 0 and "GateRefused" in done.stderr
+    assert done.returncode != 0 and "\ngate: " in done.stderr
     kept = (runs / "out.ipynb").read_text()
     assert kept.count(MASK) > 10
     assert f"a child says {MASK}" in kept

@@ -78,7 +78,7 @@ def sleep(name: str = "rest", **more: Any) -> dict[str, Any]:
 def broken(name: str = "fall", **more: Any) -> dict[str, Any]:
     """A step that fails: there is no such parameter."""
     inputs = {"Service": "ssm", "Api": "GetParameter", "Name": "/not/there"}
-    return {"name": name, "action": "aws:executeAwsApi", "inputs": inputs, **more}
+    return {"name": name, "action": "aws:executeAwsApi", "inputs": inputs} | more
 
 
 def steps(execution: dict[str, Any]) -> dict[str, str]:
@@ -260,12 +260,14 @@ def test_attempts_and_timeouts(bench: Bench) -> None:
             "DesiredValues": ["gone"],
         },
     }
-    bench.document(broken(maxAttempts=3, onFailure="Continue"), never)
+    taken = {"Service": "ssm", "Api": "PutParameter", "Name": "/team/name", "Value": "x", "Type": "String"}
+    bench.ssm.put_parameter(Name="/team/name", Value="blue", Type="String")
+    bench.document(broken(inputs=taken, maxAttempts=3, onFailure="Continue"), never)
     done = bench.run()
     assert done["AutomationExecutionStatus"] == "TimedOut"
     assert steps(done) == {"fall": "Failed", "never": "TimedOut"}
     assert "Step timed out while step is waiting for" in done["FailureMessage"]
-    asked = [call for call in bench.cloud.trail.calls() if call.error_code == "ParameterNotFound"]
+    asked = [call for call in bench.cloud.trail.calls() if call.error_code == "ParameterAlreadyExists"]
     assert len(asked) == 3
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from markupsafe import escape
 
+from gbg_lib.errors import GateRefused
 from gbg_lib.secret.masking import MASK, Masking
 from gbg_lib.secret.values import forget, learn_environment, masking
 
@@ -135,3 +136,9 @@ def test_a_password_in_an_address_of_the_environment_is_known(monkeypatch: pytes
         assert masking().text("said pl4nted/one") == f"said {MASK}"
     finally:
         forget()
+
+
+def test_a_private_key_in_an_error_is_masked_in_the_notebook_too() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpl4nted\n-----END RSA PRIVATE KEY-----"
+    shown = GateRefused("gate", f"{key} is no name", "another")._render_traceback_()
+    assert Masking().value(shown) == ["gate: **** is no name\n  try: another"]

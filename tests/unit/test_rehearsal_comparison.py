@@ -14,6 +14,7 @@ from gbg_lib.record.format import EVIDENCE, dumps, loads
 from gbg_lib.record.reading import EXAMPLES, FAILED, SUCCEEDED
 from gbg_lib.rehearsal.comparison import BEFORE, Comparison, compare
 from gbg_lib.rehearsal.likeness import Likeness
+from gbg_lib.rehearsal.steps import by_stream
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -259,3 +260,10 @@ def test_words_around_an_alarm_are_awss() -> None:
 
     assert stopped(reworded, Likeness(tools=False)).same
     assert not stopped(reworded, Likeness()).same
+
+
+def test_which_stream_of_a_hook_was_read_first_is_no_difference() -> None:
+    head = "LifecycleEvent - BeforeInstall\nScript - scripts/prepare.sh\n"
+    out, err, end = "[stdout]Looking for the licence\n", "[stderr]FAILED: no licence\n", "Script - next.sh\n"
+    assert by_stream(head + err + out + end + err) == by_stream(head + out + err + end + err)
+    assert by_stream(head + out + err + end) != by_stream(head + out + end + err)

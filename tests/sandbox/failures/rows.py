@@ -313,18 +313,6 @@ ROWS = (
         serves=GREEN,
     ),
     Row(
-        "green-dies-before-its-turn",
-        "Deploy",
-        (
-            rf"{MACHINE} \(Green\), \w+, no script: ",
-            "the machine is terminated.*; ended by arn:aws:iam::123456789012:user/operator",
-        ),
-        "what the alarm measured",
-        deployment=ALARM,
-        rollback="Succeeded",
-        group=2,
-    ),
-    Row(
         "green-dies-installing",
         "Deploy",
         (
@@ -416,7 +404,11 @@ ROWS = (
     Row(
         "blue-shrinks",
         "Deploy",
-        ("HEALTH_CONSTRAINTS", rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ", "ended by AWS itself"),
+        (
+            "HEALTH_CONSTRAINTS",
+            rf"{MACHINE} \(Blue\), \w+BlockTraffic, no script: ",
+            r"ended by AWS itself \(autoscaling\.amazonaws\.com\)",
+        ),
         "who ended the machine",
         deployment=TOO_FEW,
         rollback="Succeeded",
