@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AccessRefused
 
 MOST = 200
+AT_ONCE = timedelta(seconds=5)
 SERVICE = "/AWSServiceRoleFor"
 """in the ARN of what AWS does by itself in the account's name"""
 
@@ -37,13 +38,18 @@ def who_called(aws: Aws, operation: str, value: str) -> str:
 def first_call(aws: Aws, operation: str, value: str) -> Call | None:
     """The oldest one, as later ones may only have found it done; None where none is told.
 
-    By when it was made: what a service did about it within a second may be written down before it.
+    What a service does about it at once may be written down before it: of those so close, a service's is not
+    the first.
     """
     try:
         found = list(_calls(aws, operation, value))
     except AccessRefused:
         return None
-    return min(reversed(found), key=lambda call: (call.at, call.of_service), default=None)
+    if not found:
+        return None
+    soon = min(call.at for call in found) + AT_ONCE
+    early = (call for call in reversed(found) if call.at <= soon)
+    return min(early, key=lambda call: (call.of_service, call.at))
 
 
 def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:
