@@ -145,12 +145,14 @@ class ReleaseLock:
         return Held(**told, etag=found["ETag"], age=now - found["LastModified"])
 
     def renew(self) -> None:
-        """Raises Locked when it was taken over meanwhile."""
+        """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken."""
         mine = self.mine
         if mine is None:
             return
         if not self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag}):
             self.mine = None
+            if self.look() is None:
+                return
             self.lost = self._locked("it was taken over: this process had not renewed it in time")
             raise self.lost
 

@@ -251,10 +251,15 @@ class Stacks:
         )
 
     def discard(self, plan: StackPlan) -> None:
-        """Take back a plan that will not be applied, and the empty stack that the plan of a new one makes."""
+        """Take back a plan that will not be applied, and the empty stack that the plan of a new one makes.
+
+        The stack stays where another plan waits in it, or nobody acknowledged that AWS may be changed.
+        """
         if plan.change_set:
             self.aws.call("cloudformation", "delete_change_set", ChangeSetName=plan.change_set)
-        if self.status_or_none(plan.stack) == "REVIEW_IN_PROGRESS":
+        if not self.aws.acknowledged or self.status_or_none(plan.stack) != "REVIEW_IN_PROGRESS":
+            return
+        if not list(self.aws.pages("cloudformation", "list_change_sets", "Summaries", StackName=plan.stack)):
             self.aws.call("cloudformation", "delete_stack", StackName=plan.stack)
 
     def status(self, stack: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AccessRefused
 
 MOST = 200
-AT_ONCE = timedelta(seconds=5)
 SERVICE = "/AWSServiceRoleFor"
 """in the ARN of what AWS does by itself in the account's name"""
 
@@ -38,18 +37,13 @@ def who_called(aws: Aws, operation: str, value: str) -> str:
 def first_call(aws: Aws, operation: str, value: str) -> Call | None:
     """The oldest one, as later ones may only have found it done; None where none is told.
 
-    What a service does about it at once may be written down before it: of those so close, a service's is not
-    the first.
+    On AWS they are told to the second: of one second, a service's is not the first.
     """
     try:
         found = list(_calls(aws, operation, value))
     except AccessRefused:
         return None
-    if not found:
-        return None
-    soon = min(call.at for call in found) + AT_ONCE
-    early = (call for call in reversed(found) if call.at <= soon)
-    return min(early, key=lambda call: (call.of_service, call.at))
+    return min(reversed(found), key=lambda call: (call.at, call.of_service), default=None)
 
 
 def _calls(aws: Aws, operation: str, value: str) -> Iterator[Call]:

@@ -55,9 +55,17 @@ def main() -> int:
     cloud.spawn("loading ahead", load_ahead, cloud)
     stopping.wait()
     home.forget()
-    cloud.stop()
-    logging.shutdown()
-    os._exit(0)  # else Python waits for a stack's threads, which wait for an answer that will not come
+    status = 1
+    try:
+        cloud.stop()
+        status = 0
+    except Exception:
+        logging.exception("the sandbox did not stop in order")
+    finally:
+        logging.shutdown()
+        os._exit(
+            status
+        )  # else Python waits for a stack's threads, which wait for an answer that will not come
 
 
 if __name__ == "__main__":

@@ -134,8 +134,17 @@ class Home:
                 if time.monotonic() > deadline:
                     _end(holder, signal.SIGKILL)
                 time.sleep(0.02)
-        self.forget()
-        self._clear()
+        if not self.folder.exists() and not self.state_dir().exists():
+            return False
+        try:
+            kept = self._hold()
+        except SandboxError:  # another one has begun meanwhile, and all here is its own
+            return holder is not None
+        try:
+            self.forget()
+            self._clear()
+        finally:
+            os.close(kept)
         return holder is not None
 
     def environment(self) -> Mapping[str, str]:
@@ -200,10 +209,10 @@ class Home:
         cloud.start()
         return cloud
 
-    def _hold(self) -> None:
-        """Be this folder's sandbox as long as this process lives: children do not inherit such a lock.
+    def _hold(self) -> int:
+        """Be this folder's sandbox until this process ends or closes the descriptor; no child inherits that.
 
-        The file is opened without an object that would close it, and let go, before the process has ended.
+        No object closes it when it is forgotten, and so lets go before the process has ended.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -212,6 +221,7 @@ class Home:
         except (BlockingIOError, PermissionError) as error:
             os.close(kept)
             raise _starting(self.folder, self._holder() or 0) from error
+        return kept
 
     def write_ready(self, cloud: Cloud) -> None:
         self._write_profile(cloud.service("iam").operator(), cloud)

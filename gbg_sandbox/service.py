@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore import xform_name
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from werkzeug import Request, Response
@@ -46,6 +47,13 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+    @classmethod
+    def of(cls, error: ClientError) -> AwsError:
+        """What moto, or another service, said no with: the caller gets it as its own."""
+        told = error.response["Error"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        return cls(told["Code"], told.get("Message", ""), status)
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,11 @@ class ReleaseGates:
             if not error.what.startswith(COMPLETED):
                 self._unstopped = found, refusal
                 return
-            done = f"blue is gone already ({error.what}); runbook 05 says which way back is open"
+            status = deployment(self.aws, found.id).status
+            if status == "Succeeded":
+                done = f"blue is gone already ({error.what}); runbook 05 says which way back is open"
+            else:
+                done = f"deployment {found.id} is over already: {status}"
         self._unstopped = None
         self.refusal = GateRefused(refusal.where, f"{refusal.what}; {done}", refusal.try_this)
 

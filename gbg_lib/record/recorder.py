@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gbg_lib.errors import GateRefused, GbgError, NotThere
+from gbg_lib.errors import GateRefused, GbgError, NotThere, TimedOut
 from gbg_lib.pipeline import Action, Execution
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
@@ -101,12 +101,17 @@ class Recorder:
                 done = self._record(execution)
             except NeverBegan:
                 continue
-            except (NotThere, RecordError) as error:
+            except (NotThere, RecordError, TimedOut) as error:
                 wrong.append(error)
                 continue
             yield done
-        if wrong:
+        if len(wrong) == 1:
             raise wrong[0]
+        if wrong:
+            told = "; ".join(f"{error.where}: {error.what}" for error in wrong)
+            raise RecordError(
+                "record", f"{len(wrong)} releases could not be recorded: {told}", wrong[0].try_this
+            )
 
     def pending(self) -> list[Execution]:
         """Releases that are over and have no record yet, oldest first."""
@@ -210,7 +215,7 @@ class Recorder:
             look,
             limit_seconds=ARRIVAL_SECONDS,
             what=f"the record of release {execution.id[:8]} by another recorder",
-            try_this="record again; after an hour what it left is given up",
+            try_this="record again there, where it was begun: what it had not sent is sent first",
         )
         why = "another recorder was faster; its record is here, ours is set aside"
         return Recorded(path, "nothing", why, address=self.bucket.address(path))

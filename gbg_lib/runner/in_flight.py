@@ -75,7 +75,7 @@ def _look(given: Mapping[str, Any], found: list[InFlight]) -> None:
         parameters = Parameters(**names)
         for one in in_flight(open_aws(parameters), parameters.deployment):
             found.append(one)
-    except (GbgError, ValueError) as error:
+    except Exception as error:  # keys that ended are botocore's, and silence would read as "nothing goes on"
         found.append(_untold(error))
 
 

@@ -79,6 +79,7 @@ def begin(
         "pid": os.getpid(),
         "pid_started": process_started(os.getpid()),
         "machine": this_machine(),
+        "machine_id": machine_id(),
     }
     whole_files.write_json(path / BEGUN, begun)
     return Folder(path, runbook)
@@ -93,12 +94,19 @@ def begun(path: Path) -> dict[str, Any] | None:
 
 
 def abandoned(path: Path) -> bool:
-    """Whether a run has no result and its process, on this machine, is gone. Raises BrokenRun."""
+    """Whether a run has no result and its process is gone, as far as this machine can tell. Raises BrokenRun.
+
+    It is gone when this machine was started anew since; of another container nobody here can tell.
+    """
     if (path / result.FILE).exists():
         return False
     told = begun(path)
-    here = (socket.gethostname(), this_machine())
-    if told is None or (str(told["host"]), str(told.get("machine", ""))) != here:
+    if told is None or told["host"] != socket.gethostname():
+        return False
+    there, here = str(told.get("machine", "")), this_machine()
+    if there and there.partition(" ")[0] != here.partition(" ")[0]:
+        return bool(machine_id()) and told.get("machine_id") == machine_id()
+    if there and there != here:
         return False
     return process_started(int(told["pid"])) != str(told["pid_started"])
 
@@ -122,6 +130,17 @@ def this_machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def machine_id() -> str:
+    """Of the installed system, the same after it was started anew; empty where there is none.
+
+    https://www.freedesktop.org/software/systemd/man/latest/machine-id.html
+    """
+    try:
+        return Path("/etc/machine-id").read_text().strip()
     except OSError:
         return ""
 

@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -95,6 +96,7 @@ class Gateway:
     def _answer(
         self, request: Request, request_id: str, principal: Principal | None, service: str
     ) -> Response:
+        begun = datetime.now(UTC)
         request.get_data(cache=True)  # before any form is parsed, or the body is gone for moto
         if principal is None:
             principal, service = self._who(request)
@@ -116,7 +118,7 @@ class Gateway:
                 log.exception("%s:%s", operation.service, operation.name)
                 failure = AwsError("InternalFailure", f"gbg_sandbox failed: {error!r}", 500)
             response = models.serialize(operation, failure, request_id)
-        self._remember(operation, params, request_id, principal, request, response, failure)
+        self._remember(operation, params, request_id, principal, request, response, failure, begun)
         return response
 
     def _who(self, request: Request) -> tuple[Principal, str]:
@@ -180,8 +182,9 @@ class Gateway:
         request: Request,
         response: Response,
         failure: AwsError | None,
+        begun: datetime,
     ) -> None:
-        """What the sandbox looks up for itself stands in no history: on AWS that is no call at all."""
+        """What services look up for themselves stands in no history: on AWS that is no call at all."""
         entry = ApiCall(
             request_id,
             operation.service,
@@ -190,12 +193,13 @@ class Gateway:
             params,
             source_address=request.remote_addr or "",
             user_agent=request.headers.get("User-Agent", ""),
+            time=begun,
         )
         if failure is not None:
             entry = replace(entry, error_code=failure.code, error_message=failure.message)
         elif response.status_code >= 400:
             entry = replace(entry, error_code=str(response.status_code))
-        if principal is not self.cloud.aws or not entry.reads:
+        if principal.kind != "aws" or not entry.reads:
             self.cloud.trail.append(entry)
 
 

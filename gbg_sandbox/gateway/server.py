@@ -7,6 +7,7 @@ import io
 import logging
 import socket
 import ssl
+import sys
 import threading
 from typing import Any
 
@@ -110,6 +111,7 @@ class _Server(ThreadedWSGIServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """The TLS handshake belongs into the connection's own thread."""
         if self._tls is not None:
+            request.settimeout(_Handler.timeout)
             request = self._tls.wrap_socket(request, server_side=True)
         self._open.add(request)
         try:
@@ -130,7 +132,11 @@ class _Server(ThreadedWSGIServer):
             log.debug("closing a connection: %s", error)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a connection failed", exc_info=True)
+        """A client that left is its own affair; what broke an answer off in the middle is ours."""
+        if isinstance(sys.exception(), OSError):
+            log.debug("a connection failed", exc_info=True)
+        else:
+            log.exception("an answer broke off")
 
 
 class Listener:

@@ -51,6 +51,5 @@ class Asking:
         try:
             answer: dict[str, Any] = getattr(self._cloud.stored(service), operation)(**params)
         except ClientError as error:
-            told = error.response["Error"]
-            raise AwsError(told["Code"], told.get("Message", "")) from error
+            raise AwsError.of(error) from error
         return answer

@@ -113,6 +113,8 @@ class FakeMachines:
         self.starting = threading.Event()
         """a machine's start waits for it"""
         self.starting.set()
+        self.entered = threading.Event()
+        """a start has begun to wait"""
         self._directory = directory
         self._readers: list[Callable[[str], None]] = []
         self._listeners: dict[tuple[str, str, int], socket.socket] = {}
@@ -126,7 +128,9 @@ class FakeMachines:
         del self.networks[name]
 
     def start(self, spec: MachineSpec) -> FakeMachine:
-        self.starting.wait()
+        self.entered.set()
+        if not self.starting.wait(60):
+            raise MachineError(f"{spec.name}: nobody let it start")
         if self.failure:
             raise MachineError(self.failure)
         if spec.network not in self.networks:

@@ -249,6 +249,14 @@ def test_a_builder_may_only_launch_and_end_what_carries_its_tag(role: Role, clou
     )
 
 
+def test_what_iam_says_no_with_reaches_the_caller(cloud: Cloud) -> None:
+    iam: Any = cloud.client("iam")
+    iam.create_user(UserName="ann")
+    assert refusal(lambda: iam.create_user(UserName="ann"))[0] == "EntityAlreadyExists"
+    assert refusal(lambda: iam.create_access_key(UserName="bob"))[0] == "NoSuchEntity"
+    assert refusal(lambda: iam.create_user(UserName="ann"))[2] == 409
+
+
 def test_a_person_assumes_a_role_that_trusts_the_account_only_with_the_right_to(cloud: Cloud) -> None:
     iam = cloud.client("iam")
     owner = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}

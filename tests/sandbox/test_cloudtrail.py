@@ -114,7 +114,14 @@ def test_what_auto_scaling_does_is_its_own_doing_and_no_look_up_of_a_service_is_
         "arn": "arn:aws:sts::123456789012:assumed-role/AWSServiceRoleForAutoScaling/AutoScaling",
         "invokedBy": "autoscaling.amazonaws.com",
     }
-    assert not [one for one in cloud.trail.calls() if one.reads and one.principal is cloud.aws]
+    assert not [one for one in cloud.trail.calls() if one.reads and one.principal.kind == "aws"]
+
+
+def test_a_call_is_dated_by_its_beginning_and_so_before_what_was_done_about_it(cloud: Cloud) -> None:
+    (instance,) = make_place(cloud).launch()
+    [asked] = [one for one in cloud.trail.calls() if one.operation == "RunInstances"]
+    news = [one for one in cloud.events.since(0) if one.detail.get("instance-id") == instance]
+    assert asked.time < news[0].time
 
 
 def test_data_events_are_in_no_history(cloud: Cloud, trail: Any) -> None:

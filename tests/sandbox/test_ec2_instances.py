@@ -54,6 +54,7 @@ def test_what_is_terminated_while_it_boots_never_runs(place: Place, machines: Fa
     instance_id = place.ec2.run_instances(
         ImageId=place.image_id, InstanceType="t3.micro", SubnetId=place.subnets[0], MinCount=1, MaxCount=1
     )["Instances"][0]["InstanceId"]
+    assert machines.entered.wait(30)
     place.ec2.terminate_instances(InstanceIds=[instance_id])
     machines.starting.set()
     eventually(lambda: place.state(instance_id) == "terminated")

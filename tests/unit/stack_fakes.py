@@ -82,6 +82,12 @@ class FakeCloudFormation:
     def describe_change_set(self, **given: str) -> dict[str, Any]:
         return self.change_sets[given["ChangeSetName"]]
 
+    def list_change_sets(self, **given: str) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html"""
+        stack = self.stacks[given["StackName"]]
+        ours = [name for name, one in self.change_sets.items() if one["stack"] is stack]
+        return {"Summaries": [{"ChangeSetId": name} for name in ours]}
+
     def delete_change_set(self, **given: str) -> dict[str, Any]:
         del self.change_sets[given["ChangeSetName"]]
         return {}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gbg_lib.errors import TimedOut
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Execution
 from gbg_lib.record.format import RecordError
@@ -18,14 +19,17 @@ from tests.unit.site import serving
 
 
 class Recording(Recorder):
-    """Without what is gathered of a release; `broken` are releases whose record is damaged."""
+    """Without what is gathered: the record of `broken` ones is damaged, that of `never_sent` ones missing."""
 
     broken: frozenset[str] = frozenset()
+    never_sent: frozenset[str] = frozenset()
 
     def _write(self, execution: Execution) -> Recorded:
         self._subject(execution, ())
         if execution.id in self.broken:
             raise RecordError("record", "it is damaged", "")
+        if execution.id in self.never_sent:
+            raise TimedOut("record", "another recorder began it and has not sent it", "")
         return Recorded(Path(execution.id), "written", "it had no record")
 
 
@@ -55,6 +59,18 @@ def test_a_damaged_record_is_told_after_the_others_are_written(cloud: FakeServin
     made.broken = frozenset({OLD})
     written = []
     with pytest.raises(RecordError, match="it is damaged"):
+        for one in made.record_all():
+            written.append(one.path.name)
+    assert written == [NEW]
+
+
+def test_all_that_could_not_be_recorded_is_told_in_the_end(cloud: FakeServing, tmp_path: Path) -> None:
+    """Also what another recorder has entered and never sent: later releases are recorded all the same."""
+    cloud.executions.insert(1, FakeExecution("e-between", "Succeeded", cloud.executions[0].actions, NEW))
+    made = recorder(cloud, tmp_path)
+    made.broken, made.never_sent = frozenset({"e-between"}), frozenset({OLD})
+    written = []
+    with pytest.raises(RecordError, match=r"2 releases could not be recorded: .*has not sent it; .*damaged"):
         for one in made.record_all():
             written.append(one.path.name)
     assert written == [NEW]

@@ -392,6 +392,19 @@ class TestGoingOn:
         ):
             gates.require()
 
+    def test_a_deployment_that_was_stopped_meanwhile_is_not_told_as_a_blue_that_is_gone(
+        self, cloud: FakeServing
+    ) -> None:
+        """As by an alarm, or by a stop whose answer was lost."""
+        self.moved(cloud)
+        cloud.green = serving_fakes.figures(1000, errors=100)
+        gates, aws = self.gates(cloud)
+        found = deployment(aws, "d-NEW")
+        cloud.deployments["d-NEW"].status = "Stopped"
+        gates.look(found)
+        with pytest.raises(GateRefused, match=r"deployment d-NEW is over already: Stopped"):
+            gates.require()
+
     def test_a_stop_that_aws_did_not_take_is_tried_again_at_the_next_look(self, cloud: FakeServing) -> None:
         self.moved(cloud)
         cloud.green = serving_fakes.figures(1000, errors=100)

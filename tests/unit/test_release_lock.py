@@ -121,6 +121,24 @@ def test_letting_go_waits_for_a_renewal_that_is_under_way(bucket: FakeBucket) ->
     assert lock.mine is None, "or the next release would believe that it holds it"
 
 
+def test_a_lock_that_went_with_its_bucket_stands_in_nobodys_way(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    """As in the middle of a teardown, when a renewal comes between the bucket's objects and the bucket."""
+    ada, _ = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws = connected(s3=bucket, codedeploy=fleet)
+    ada.take("a teardown")
+    del bucket.objects[KEY]
+    ada.renew()
+    assert ada.mine is None
+    ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW", deploymentWaitType="READY_WAIT")
+    assert fleet.changes == 1
+    ada.let_go()
+    assert KEY not in bucket.objects
+
+
 def test_who_has_lost_it_changes_nothing_more_and_may_still_stop_a_release(
     locks: list[ReleaseLock], bucket: FakeBucket
 ) -> None:

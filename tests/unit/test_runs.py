@@ -183,11 +183,23 @@ def test_a_run_that_goes_on_is_not_closed_and_one_whose_process_is_gone_is(
     elsewhere = begin(tmp_path, source, {}, {}, Asked())
     told = json.loads((elsewhere.path / "run.json").read_text())
     (elsewhere.path / "run.json").write_text(
-        json.dumps(told | {"pid_started": "0", "machine": "a container"})
+        json.dumps(told | {"pid_started": "0", "machine": f"{told['machine'].split()[0]} pid:[1]"})
     )
     assert close_abandoned(tmp_path) == [gone.path.name]
     assert close_abandoned(tmp_path) == []
     assert not (mine.path / "result.json").exists()
+
+
+@pytest.mark.parametrize(("system", "closed"), [("ours", True), ("another with our name", False)])
+def test_a_run_from_before_its_machine_was_started_anew_is_closed(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, system: str, closed: bool
+) -> None:
+    monkeypatch.setattr("gbg_lib.runs.folder.machine_id", lambda: "ours")
+    one = begin(tmp_path, source, {}, {}, Asked())
+    told = json.loads((one.path / "run.json").read_text())
+    before = {"machine": "an-earlier-boot pid:[1]", "machine_id": system}
+    (one.path / "run.json").write_text(json.dumps(told | before))
+    assert close_abandoned(tmp_path) == ([one.path.name] if closed else [])
 
 
 @pytest.mark.parametrize(("word", "found"), [("last", True), ("20", False), ("nothing", False)])

@@ -31,9 +31,7 @@ def answer(operation: Callable[..., Any], **params: Any) -> dict[str, Any]:
     try:
         found: dict[str, Any] = operation(**params)
     except ClientError as error:
-        refusal = error.response["Error"]
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        raise AwsError(refusal["Code"], refusal["Message"], status) from error
+        raise AwsError.of(error) from error
     found.pop("ResponseMetadata", None)
     return found
 

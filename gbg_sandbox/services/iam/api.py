@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.service import AwsError, Call, Principal, Service, runs, stored
 
@@ -61,13 +63,12 @@ class Iam(Service):
     def create_user(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         if "PermissionsBoundary" in params:
             raise AwsError("InvalidInput", "gbg_sandbox has permissions boundaries of roles, not of users")
-        made: dict[str, Any] = self.cloud.stored("iam").create_user(**params)
-        return made
+        return self._stored("create_user", **params)
 
     @runs
     def create_access_key(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         user = params.get("UserName") or call.principal.user_name
-        made: dict[str, Any] = self.cloud.stored("iam").create_access_key(UserName=user)
+        made = self._stored("create_access_key", UserName=user)
         key = made["AccessKey"]
         self.cloud.credentials.keep(
             Credential(key["AccessKeyId"], key["SecretAccessKey"], self._principal(user))
@@ -77,14 +78,14 @@ class Iam(Service):
     @runs
     def delete_access_key(self, call: Call, params: dict[str, Any]) -> None:
         user = params.get("UserName") or call.principal.user_name
-        self.cloud.stored("iam").delete_access_key(UserName=user, AccessKeyId=params["AccessKeyId"])
+        self._stored("delete_access_key", UserName=user, AccessKeyId=params["AccessKeyId"])
         self.cloud.credentials.revoke(params["AccessKeyId"])
 
     @stored
     def list_instance_profile_tags(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """moto keeps them and has no operation to list them."""
         name = params["InstanceProfileName"]
-        found = self.cloud.stored("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        found = self._stored("get_instance_profile", InstanceProfileName=name)["InstanceProfile"]
         return {"Tags": found.get("Tags", []), "IsTruncated": False}
 
     def operator(self) -> Credential:
@@ -93,6 +94,13 @@ class Iam(Service):
         stored.create_user(UserName=OPERATOR)
         stored.attach_user_policy(UserName=OPERATOR, PolicyArn=ADMINISTRATOR_POLICY)
         return self.cloud.credentials.issue(self._principal(OPERATOR))
+
+    def _stored(self, operation: str, **params: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self.cloud.stored("iam"), operation)(**params)
+        except ClientError as error:
+            raise AwsError.of(error) from error
+        return answer
 
     def _principal(self, user: str) -> Principal:
         account = self.cloud.account

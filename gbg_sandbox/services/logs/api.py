@@ -74,8 +74,7 @@ class Logs(Service):
         try:
             answer: dict[str, Any] = getattr(self.cloud.stored("logs"), operation)(**params)
         except ClientError as error:
-            told = error.response["Error"]
-            raise AwsError(told["Code"], told.get("Message", "")) from error
+            raise AwsError.of(error) from error
         return answer
 
 

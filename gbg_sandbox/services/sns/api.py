@@ -153,9 +153,7 @@ class Sns(Service):
         try:
             answer: dict[str, Any] = getattr(self.cloud.stored("sns"), operation)(**params)
         except ClientError as error:
-            told = error.response["Error"]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-            raise AwsError(told["Code"], told["Message"], status) from error
+            raise AwsError.of(error) from error
         return answer
 
 

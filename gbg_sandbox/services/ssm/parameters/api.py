@@ -176,9 +176,7 @@ class ParameterOperations(Service):
         try:
             answer: dict[str, Any] = getattr(self.cloud.stored("ssm"), operation)(**params)
         except ClientError as error:
-            told = error.response["Error"]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-            raise AwsError(told["Code"], told.get("Message", ""), status) from error
+            raise AwsError.of(error) from error
         return answer
 
     def _announce(self, operation: str, name: str, **facts: Any) -> None:
