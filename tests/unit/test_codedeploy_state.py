@@ -11,6 +11,7 @@ from gbg_sandbox.service import AwsError
 from gbg_sandbox.services.codedeploy import answers, lifecycle, validation
 from gbg_sandbox.services.codedeploy.commands import CommandQueue, HostCommand
 from gbg_sandbox.services.codedeploy.configs import predefined
+from gbg_sandbox.services.codedeploy.fleet import healthy
 from gbg_sandbox.services.codedeploy.rolling import may_begin
 from gbg_sandbox.services.codedeploy.state import Config, Deployment, Group, Registry, new_deployment_id
 
@@ -219,3 +220,21 @@ def test_an_abandoned_command_is_not_handed_out_and_its_late_acknowledgement_hea
     queue.abandon(late)
     assert queue.poll("i-1", 0) is None
     assert queue.acknowledge(late) == "Failed"
+
+
+def test_a_fleet_is_gone_through_zone_by_zone_in_whatever_order_it_was_launched() -> None:
+    def instance(name: str, zone: str, health: str = "Healthy") -> dict[str, str]:
+        return {
+            "InstanceId": name,
+            "AvailabilityZone": zone,
+            "LifecycleState": "InService",
+            "HealthStatus": health,
+        }
+
+    launched = [
+        instance("i-1", "b"),
+        instance("i-2", "a", "Unhealthy"),
+        instance("i-3", "a"),
+        instance("i-4", "a"),
+    ]
+    assert healthy({"Instances": launched}) == ["i-3", "i-4", "i-1"]

@@ -230,11 +230,13 @@ class Fleets:
 
 
 def healthy(group: dict[str, Any]) -> list[str]:
-    return [
-        one["InstanceId"]
+    """Zone by zone: AWS promises no order, and that of the launches would differ from run to run."""
+    found = [
+        one
         for one in group["Instances"]
         if one["LifecycleState"] == "InService" and one["HealthStatus"] == "Healthy"
     ]
+    return [one["InstanceId"] for one in sorted(found, key=lambda one: str(one["AvailabilityZone"]))]
 
 
 def _tags(source: dict[str, Any], name: str, deployment_id: str) -> list[dict[str, Any]]:
