@@ -107,6 +107,9 @@ def test_a_changed_lock_file_is_installed_again_and_nothing_else(checkout: Check
 def test_what_only_the_tests_or_jupyterlab_need_waits_until_then(checkout: Checkout) -> None:
     checkout.run("status")
     assert not any("chromium" in line or "lab.lock" in line for line in checkout.called())
+    checkout.run("lab", "--help")
+    checkout.run("test", "-h")
+    assert not any("chromium" in line or "lab.lock" in line for line in checkout.called())
     checkout.run("lab")
     assert any(line.endswith("lab.lock") for line in checkout.called())
     checkout.run("test")
