@@ -16,6 +16,22 @@ from gbg_lib.deployments import active_deployments
 OVER = frozenset({"Succeeded", "Failed", "Stopped"})
 
 
+def green_group(deployment_group: str, deployment_id: str = "") -> str:
+    """The Auto Scaling group that a deployment makes; without its id what all such names begin with.
+
+    https://docs.aws.amazon.com/codedeploy/latest/userguide/integrations-aws-auto-scaling.html
+    """
+    return f"CodeDeploy_{deployment_group}_{deployment_id}"
+
+
+def is_fleet(group: str, deployment: str) -> bool:
+    """Whether an Auto Scaling group is, or was, a fleet of this deployment: Part 1's first or a green one.
+
+    By its name, which an alarm keeps when the group is gone.
+    """
+    return group == f"{deployment}-blue" or group.startswith(green_group(f"{deployment}-fleet"))
+
+
 @dataclass(frozen=True)
 class Revision:
     """The application as one object in S3."""
@@ -71,7 +87,7 @@ class DeploymentGroup:
 
     def green(self, deployment_id: str) -> str:
         """The Auto Scaling group that a deployment makes."""
-        return f"CodeDeploy_{self.name}_{deployment_id}"
+        return green_group(self.name, deployment_id)
 
 
 def deployment_group(aws: Aws, application: str, name: str) -> DeploymentGroup:

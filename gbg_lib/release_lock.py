@@ -4,6 +4,7 @@ S3 writes on a condition: a first lock only where there is none, a later one onl
 was read; each renewal is counted in it, so each is a version of its own. So one of many gets it, and a stale
 one is taken over once. S3's own clock tells how old a lock is. It is renewed in the background; a holder that
 dies leaves it to expire, and one that has lost it changes nothing more.
+Who was asleep for longer than the lease asks S3 before the next change: nobody may have renewed meanwhile.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -16,7 +17,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -108,9 +109,14 @@ class ReleaseLock:
     bucket: str
     owner: Owner = field(default_factory=this_process)
     lease_seconds: float = LEASE_SECONDS
+    now: Callable[[], datetime] = clock.now
     mine: Held | None = None
     lost: Locked | None = None
     """set once somebody else has taken it"""
+    _written: datetime | None = None
+    """when S3 took it last, by this machine's clock, which goes on while the machine sleeps"""
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+    """a renewal at a time: the second would be taken for somebody else's"""
     _beat: threading.Event = field(default_factory=threading.Event)
     _renewer: threading.Thread | None = None
 
@@ -146,15 +152,16 @@ class ReleaseLock:
 
     def renew(self) -> None:
         """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken."""
-        mine = self.mine
-        if mine is None:
-            return
-        if not self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag}):
-            self.mine = None
-            if self.look() is None:
+        with self._turn:
+            mine = self.mine
+            if mine is None:
                 return
-            self.lost = self._locked("it was taken over: this process had not renewed it in time")
-            raise self.lost
+            if not self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag}):
+                self.mine = None
+                if self.look() is None:
+                    return
+                self.lost = self._locked("it was taken over: this process had not renewed it in time")
+                raise self.lost
 
     def let_go(self) -> None:
         """Nothing where it is not held, or went with its bucket.
@@ -167,12 +174,32 @@ class ReleaseLock:
             _quietly(lambda: self._put(replace(mine, released=True), {"IfMatch": mine.etag}))
 
     def require_held(self) -> None:
-        """Raises Locked when it was held, and somebody else has it now."""
-        if self.lost is not None:
-            raise self.lost
+        """Raises Locked when it was held, and somebody else has it now.
+
+        Asked before each change. After the lease it renews first, and raises what S3 says to that.
+        """
+        with self._turn:
+            if self.lost is None and self._is_stale():
+                self.renew()
+            if self.lost is not None:
+                raise self.lost
+
+    def _is_stale(self) -> bool:
+        if self.mine is None or self._written is None:
+            return False
+        return (self.now() - self._written).total_seconds() > self.lease_seconds
 
     def _put(self, held: Held, condition: dict[str, str]) -> bool:
-        """Whether S3 took it."""
+        """Whether S3 took it. This is itself a change: meanwhile nobody asks whether it is stale."""
+        former, self._written = self._written, None
+        began, taken = self.now(), False
+        try:
+            taken = self._taken(held, condition)
+        finally:
+            self._written = began if taken else former
+        return taken
+
+    def _taken(self, held: Held, condition: dict[str, str]) -> bool:
         body = {key: item for key, item in asdict(held).items() if key not in ("etag", "age")}
         try:
             answer = self.aws.call(

@@ -189,7 +189,11 @@ class ReleaseGates:
         return self._group
 
     def _alarms(self) -> list[Alarm]:
-        return [alarm for alarm in alarms(self.aws, self.group) if alarm.name in self.group.alarms]
+        return [
+            alarm
+            for alarm in alarms(self.aws, self.group, self.base["Deployment"])
+            if alarm.name in self.group.alarms
+        ]
 
     def _visit(self, times: int) -> None:
         for _ in range(times):

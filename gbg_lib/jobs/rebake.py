@@ -103,10 +103,12 @@ class Rebake(ReleaseRun):
             released = self.release(one.id) if one.status == "Succeeded" else None
             if released is not None and image and released.image == image:
                 return released.commit, released.execution_id
+        brought = next((one for one in executions if image and self.release(one.id).image == image), None)
+        whence = "no release that CodePipeline knows brought"
+        if brought is not None:
+            whence = f"release {brought.id} of commit {brought.commit[:8]} brought, which is {brought.status}"
         raise NotThere(
-            "rebake",
-            f"the fleet runs {image or 'nothing'}, which no release that CodePipeline knows brought",
-            "release by runbook 04",
+            "rebake", f"the fleet runs {image or 'nothing'}, which {whence}", "release by runbook 04"
         )
 
     def _newest_release(self, parameter: str) -> str:

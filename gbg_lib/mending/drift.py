@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import is_fleet
 from gbg_lib.errors import AwsError
 from gbg_lib.stacks import Stacks
 from gbg_lib.waiting import wait_until
+from gbg_lib.way_back.situation import GROUP_DIMENSION
 
 FLEET, POLICY, TEMPLATE, GOLDEN_AMI = "BlueGroup", "CpuTarget", "LaunchTemplate", "GoldenAmi"
 """logical ids in Part 1"""
@@ -151,11 +153,10 @@ def fleet_drift(believed: Believed, serving: Serving) -> Iterator[Drift]:
 
 def dead_alarms(aws: Aws, deployment: str) -> list[Drift]:
     """Alarms on a group of this deployment that is gone: they watch nothing."""
-    first, made = f"{deployment}-blue", f"CodeDeploy_{deployment}-fleet_"
     found = []
     for alarm in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
-        named = [one["Value"] for one in alarm.get("Dimensions", []) if one["Name"] == "AutoScalingGroupName"]
-        ours = [name for name in named if name == first or name.startswith(made)]
+        named = [one["Value"] for one in alarm.get("Dimensions", []) if one["Name"] == GROUP_DIMENSION]
+        ours = [name for name in named if is_fleet(name, deployment)]
         dead = [name for name in ours if _group(aws, name) is None]
         if dead:
             name = alarm["AlarmName"]

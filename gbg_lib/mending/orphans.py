@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from gbg_lib import bakes
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import green_group
 from gbg_lib.errors import AwsError, NotThere
 from gbg_lib.gates.serving import healthy_targets, require_serving
 from gbg_lib.images import Usage, golden_images, read_usage
@@ -22,10 +24,7 @@ from gbg_lib.images.usage import ALIVE, TemplateVersion
 from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.replay import clock
 
-BAKE_OVER = frozenset(
-    {"Success", "Failed", "TimedOut", "Cancelled", "Rejected", "Exited", "unknown"}
-    | {"CompletedWithSuccess", "CompletedWithFailure"}
-)
+BAKE_OVER = bakes.OVER | {"unknown"}
 DEPLOYMENT_OVER = frozenset({"Succeeded", "Failed", "Stopped", "unknown"})
 HOOK = "CodeDeploy-managed-automatic-"
 PLAN_AGE = timedelta(hours=1)
@@ -103,7 +102,7 @@ def _builders(scene: Scene) -> Iterator[Orphan]:
 
 def _groups(scene: Scene) -> Iterator[Orphan]:
     healthy = healthy_targets(scene.aws, scene.target_group_arn)
-    prefix = f"CodeDeploy_{scene.deployment_group}_"
+    prefix = green_group(scene.deployment_group)
     for group in scene.aws.pages("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups"):
         name = group["AutoScalingGroupName"]
         if not name.startswith(prefix) or name in scene.serving or name == scene.own_group:

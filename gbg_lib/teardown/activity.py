@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from gbg_lib import bakes
 from gbg_lib.aws import Aws
+from gbg_lib.deployments import active_deployments
 from gbg_lib.errors import AwsError, NotThere
+from gbg_lib.pipeline import OVER
 
-OVER = frozenset({"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"})
-BAKE_OVER = frozenset(
-    {"Success", "TimedOut", "Cancelled", "Failed", "Rejected", "Exited"}
-    | {"CompletedWithSuccess", "CompletedWithFailure"}
-)
-GOING_ON = ["Created", "Queued", "InProgress", "Baking", "Ready"]
 BUILDS = 100
 OVERTAKEN = ("NotStoppable", "AlreadyCompleted", "DuplicatedStopRequest", "InvalidAutomationStatusUpdate")
 """AWS's words for what ended, or was stopped, between look and call"""
@@ -98,7 +95,7 @@ def _bakes(aws: Aws, document: str) -> Iterator[Activity]:
         "ssm", "describe_automation_executions", "AutomationExecutionMetadataList", Filters=asked
     ):
         status = one["AutomationExecutionStatus"]
-        if one["DocumentName"] == document and status not in BAKE_OVER:
+        if one["DocumentName"] == document and status not in bakes.OVER:
             yield Activity("bake", one["AutomationExecutionId"], status)
 
 
@@ -121,15 +118,8 @@ def _deployments(aws: Aws, application: str) -> Iterator[Activity]:
             aws.pages("codedeploy", "list_deployment_groups", "deploymentGroups", applicationName=application)
         )
         for group in groups:
-            for identity in aws.pages(
-                "codedeploy",
-                "list_deployments",
-                "deployments",
-                applicationName=application,
-                deploymentGroupName=group,
-                includeOnlyStatuses=GOING_ON,
-            ):
-                info = aws.call("codedeploy", "get_deployment", deploymentId=str(identity))
-                yield Activity("deployment", str(identity), info["deploymentInfo"]["status"])
+            for identity in active_deployments(aws, application, str(group)):
+                info = aws.call("codedeploy", "get_deployment", deploymentId=identity)
+                yield Activity("deployment", identity, info["deploymentInfo"]["status"])
     except NotThere:
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import is_fleet
 from gbg_lib.errors import NotThere
 from gbg_lib.prices import Amount, Cost, Prices
 from gbg_lib.teardown.activity import Activity, activities
@@ -166,6 +167,4 @@ def _of_a_policy(thing: Found) -> bool:
 
 def _outlived(thing: Found, deployment: str) -> bool:
     """Such an alarm whose group, one of this deployment's, is gone: nothing else would take it away."""
-    fleets = (f"{deployment}-blue", f"CodeDeploy_{deployment}-fleet_")
-    group = thing.facts.get("watches", "")
-    return _of_a_policy(thing) and (group == fleets[0] or group.startswith(fleets[1]))
+    return _of_a_policy(thing) and is_fleet(thing.facts.get("watches", ""), deployment)

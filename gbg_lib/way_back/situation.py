@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
-from gbg_lib.deployment_group import Deployment, DeploymentGroup, deployment_group, going_on
+from gbg_lib.deployment_group import Deployment, DeploymentGroup, deployment_group, going_on, is_fleet
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
 
 GROUP_DIMENSION = "AutoScalingGroupName"
@@ -85,7 +85,7 @@ def read_situation(aws: Aws, base: Mapping[str, str]) -> Situation:
         base["LaunchTemplateId"],
         template_versions(aws, base["LaunchTemplateId"]),
         parameter["Value"],
-        alarms(aws, group, base["FirstGroupName"]),
+        alarms(aws, group, base["Deployment"]),
         base["TargetGroupArn"],
         base["LoadBalancerArn"],
         read_page(base["SiteUrl"] + "health"),
@@ -115,8 +115,8 @@ def made_by(description: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in made.items()} if isinstance(made, dict) else {}
 
 
-def alarms(aws: Aws, group: DeploymentGroup, first: str = "") -> tuple[Alarm, ...]:
-    """Those that the group watches, and those about its first fleet or one that it made."""
+def alarms(aws: Aws, group: DeploymentGroup, deployment: str) -> tuple[Alarm, ...]:
+    """Those that the group watches, and those about a fleet of this deployment, also one that is gone."""
     found = [
         Alarm(
             one["AlarmName"],
@@ -125,9 +125,8 @@ def alarms(aws: Aws, group: DeploymentGroup, first: str = "") -> tuple[Alarm, ..
         )
         for one in aws.pages("cloudwatch", "describe_alarms", "MetricAlarms")
     ]
-    return tuple(alarm for alarm in found if alarm.name in group.alarms or _is_ours(alarm, group, first))
-
-
-def _is_ours(alarm: Alarm, group: DeploymentGroup, first: str) -> bool:
-    about = alarm.dimensions.get(GROUP_DIMENSION, "")
-    return bool(about) and (about == first or about.startswith(group.green("")))
+    return tuple(
+        alarm
+        for alarm in found
+        if alarm.name in group.alarms or is_fleet(alarm.dimensions.get(GROUP_DIMENSION, ""), deployment)
+    )

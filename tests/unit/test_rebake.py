@@ -42,6 +42,14 @@ def test_a_fleet_that_no_release_brought_is_not_baked(cloud: FakeServing) -> Non
         rebake(cloud).serving()
 
 
+def test_a_release_whose_pipeline_was_stopped_though_its_fleet_serves_is_named(cloud: FakeServing) -> None:
+    cloud.executions[0].status = "Stopped"
+    with pytest.raises(
+        NotThere, match=f"release {NEW} of commit {COMMITS[NEW][:8]} brought, which is Stopped"
+    ):
+        rebake(cloud).serving()
+
+
 def test_a_release_that_is_going_on_bakes_for_itself(cloud: FakeServing) -> None:
     cloud.executions[0].status = "InProgress"
     with pytest.raises(GateRefused, match="is going on"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from gbg_lib.errors import AwsError, Locked, NotThere
+from gbg_lib.errors import AccessRefused, AwsError, Locked, NotThere
 from gbg_lib.parameters import Parameters
 from gbg_lib.release_lock import KEY, ReleaseLock, this_process
 from gbg_lib.steps import ReleaseRun
@@ -158,6 +158,43 @@ def test_who_has_lost_it_changes_nothing_more_and_may_still_stop_a_release(
     ada.let_go()
     ada.aws.acts("what has nothing to do with it")
     assert fleet.stopped == ["d-NEW"]
+
+
+def test_who_slept_longer_than_the_lease_asks_before_the_next_change(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    """A laptop that wakes up: no renewal has told yet that the lock was taken over meanwhile."""
+    ada, bob = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    ada.take("a repair")
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+    bob.take("another")
+    with pytest.raises(Locked, match="it was taken over"):
+        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+    assert fleet.changes == 0
+
+
+def test_who_slept_longer_than_the_lease_and_still_has_it_goes_on(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    ada, bob = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    ada.take("a repair")
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+    asked = {"deploymentId": "d-NEW", "deploymentWaitType": "READY_WAIT"}
+    bucket.forbidden = True
+    for _ in range(2):
+        with pytest.raises(AccessRefused):
+            ada.aws.call("codedeploy", "continue_deployment", **asked)
+    assert fleet.changes == 0, "nobody knows whether it is held"
+    bucket.forbidden = False
+    ada.aws.call("codedeploy", "continue_deployment", **asked)
+    held = bob.look()
+    assert held is not None and (fleet.changes, held.renewals) == (1, 1)
 
 
 def test_an_odd_answer_does_not_end_the_renewing(bucket: FakeBucket) -> None:

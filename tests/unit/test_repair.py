@@ -13,13 +13,22 @@ import pytest
 from cfnlint.api import lint
 
 from gbg_lib.blueprint import BODY_LIMIT, template
+from gbg_lib.blueprint.part1.deployment_group import settings
+from gbg_lib.deployment_group import green_group, is_fleet
 from gbg_lib.errors import CheckFailed, GateRefused
 from gbg_lib.images.usage import TemplateVersion, Usage
 from gbg_lib.jobs.drift_report import DriftReport, Report
 from gbg_lib.mending.drift import UNFINISHED, Believed, Drift, Serving, dead_alarms, fleet_drift
 from gbg_lib.mending.orphans import Orphan, Scene, _builders, _versions
 from gbg_lib.mending.repair import Repair, let_go, stages_of, with_fleet
-from gbg_lib.mending.settings import GroupSettings, golden_ami_drift, group_drift, live_settings
+from gbg_lib.mending.settings import (
+    ALARMS,
+    EVENTS,
+    GroupSettings,
+    golden_ami_drift,
+    group_drift,
+    live_settings,
+)
 from gbg_lib.parameters import Parameters
 from gbg_lib.views import drift_table, orphans_table, swept_table
 from tests.unit.aws_fakes import connected, refusal
@@ -371,6 +380,16 @@ def test_the_template_version_of_a_release_that_can_be_tried_again_is_no_orphan(
     assert [one.id for one in _versions(scene, Usage({}, {}, {}, history))] == ["2"]
 
 
+def test_a_fleet_is_known_by_the_names_that_part_1_gives() -> None:
+    resources = WHOLE["Resources"]
+    _, first, _ = resources["BlueGroup"]["Properties"]["AutoScalingGroupName"]["Fn::If"]
+    group = resources["DeploymentGroup"]["Properties"]["DeploymentGroupName"]["Fn::Sub"]
+    first, group = (text.replace("${Deployment}", "shop") for text in (first["Fn::Sub"], group))
+    assert is_fleet(first, "shop") and is_fleet(green_group(group, "d-1"), "shop")
+    for other in ("", "shop-blue-2", "CodeDeploy_shop-2-fleet_d-1", green_group(group).rstrip("_")):
+        assert not is_fleet(other, "shop"), other
+
+
 class TestSettings:
     WANTED = GroupSettings("AllAtOnce", 0, 5, ("a", "b"), ("DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"))
     LIVE: dict[str, Any] = {
@@ -392,6 +411,22 @@ class TestSettings:
 
     def test_a_group_as_the_stack_made_it_does_not_differ(self) -> None:
         assert self.told() == {}
+
+    def test_what_is_wanted_is_what_part_1_makes(self) -> None:
+        """The custom resource and the template say it a second time."""
+        properties = WHOLE["Resources"]["DeploymentGroup"]["Properties"]
+        assert tuple(alarm["Ref"] for alarm in properties["AlarmNames"]) == ALARMS
+        made = settings(
+            {
+                **dict.fromkeys(("ApplicationName", "ServiceRoleArn", "TargetGroupName"), "gbg"),
+                "DeploymentConfigName": "AllAtOnce",
+                "AlarmNames": ["a", "b"],
+                "ReadyWaitMinutes": "0",
+                "TerminationWaitMinutes": "5",
+            }
+        )
+        assert live_settings(made) == self.WANTED
+        assert self.WANTED.rolls_back_on == EVENTS
 
     @pytest.mark.parametrize(
         ("changed", "told"),

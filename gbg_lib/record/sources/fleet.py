@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import green_group
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.replay import clock
 
@@ -98,11 +99,11 @@ def activities(subject: Subject, found: Gathering) -> None:
     """Of every group of the deployment, deleted ones too."""
     begin = subject.begin
     names = {one.data["AutoScalingGroupName"] for one in found.of("group")}
-    names |= {f"CodeDeploy_{subject.base['DeploymentGroupName']}_{one}" for one in subject.deployments}
+    names |= {green_group(subject.base["DeploymentGroupName"], one) for one in subject.deployments}
     told = subject.aws.pages(
         "autoscaling", "describe_scaling_activities", "Activities", IncludeDeletedGroups=True
     )
-    prefix = f"CodeDeploy_{subject.base['DeploymentGroupName']}_"
+    prefix = green_group(subject.base["DeploymentGroupName"])
     for activity in told:
         name = activity["AutoScalingGroupName"]
         if activity["StartTime"] < begin:

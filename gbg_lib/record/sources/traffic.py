@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import green_group
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.replay import clock
 
@@ -124,7 +125,7 @@ def alarms(subject: Subject, found: Gathering) -> None:
 
 def alarm_history(subject: Subject, found: Gathering) -> None:
     """Of the deployment's own alarms, and of those that came and went with its fleets."""
-    fleets = f"TargetTracking-CodeDeploy_{subject.base['DeploymentGroupName']}_"
+    fleets = f"TargetTracking-{green_group(subject.base['DeploymentGroupName'])}"
     mine = (f"{subject.deployment}-", f"TargetTracking-{subject.deployment}-", fleets)
     items = subject.aws.pages(
         "cloudwatch",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from gbg_lib.deployment_group import green_group
 from gbg_lib.record.gathering import Gathering, Subject
 
 MOST_EVENTS = 5_000
@@ -73,7 +74,7 @@ def identifiers(subject: Subject, found: Gathering) -> Iterable[str]:
     """What an event has to name to belong to the release."""
     name = subject.deployment
     yield from (f"{name}-", f"/{name}/", f'"{name}"', subject.execution_id)
-    yield from (subject.base["LaunchTemplateId"], f"CodeDeploy_{subject.base['DeploymentGroupName']}")
+    yield from (subject.base["LaunchTemplateId"], green_group(subject.base["DeploymentGroupName"]))
     yield from filter(None, (subject.automation, subject.output("ImageId")))
     yield from subject.deployments
     yield from (one.id.partition(":")[2] for one in found.of("instance"))

@@ -17,7 +17,7 @@ INTERRUPTED = "watching was interrupted here; what was begun goes on"
 STOPPED = "it ended with an error, see below"
 
 
-class Interrupted(KeyboardInterrupt):
+class WatchingEnded(KeyboardInterrupt):
     """Whoever followed has stopped. A notebook shows its sentence, not where in the code it was."""
 
     def _render_traceback_(self) -> list[str]:
@@ -39,7 +39,7 @@ def following(
 ) -> None:
     """`look` and a drawing in each pause of whoever makes the news; raises what that raises.
 
-    An interrupt is raised as Interrupted, with what `goes_on` and how to follow it.
+    An interrupt is raised as WatchingEnded, with what `goes_on` and how to follow it.
     """
 
     def pause() -> None:
@@ -55,7 +55,7 @@ def following(
     except KeyboardInterrupt:
         draw(note=INTERRUPTED)
         _close(pieces)
-        raise Interrupted(f"{INTERRUPTED.capitalize()}. {goes_on}".strip()) from None
+        raise WatchingEnded(f"{INTERRUPTED.capitalize()}. {goes_on}".strip()) from None
     except BaseException:
         finish()
         draw(over=True, note=STOPPED)
