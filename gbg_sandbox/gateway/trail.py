@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import threading
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ READS = ("Describe", "Get", "List", "BatchGet", "Head", "Lookup", "Poll", "Filte
 KEPT_CHANGES = 50_000
 KEPT_READS = 20_000
 """engines and pages look all the time: what they read must not push out what was changed"""
+SLICE = 100
+"""calls that a look-up takes at a time"""
 Numbered = tuple[int, "ApiCall"]
 
 
@@ -38,12 +39,29 @@ class ApiCall:
         return self.operation.startswith(READS)
 
 
+class Kept:
+    """The last numbered calls, oldest first: `most`, and at times a tenth more. Not locked."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.all: list[Numbered] = []
+
+    def append(self, one: Numbered) -> None:
+        self.all.append(one)
+        if len(self.all) * 10 > self._most * 11:
+            del self.all[: -self._most]
+
+    def before(self, limit: int) -> list[Numbered]:
+        """The last few whose number is below."""
+        end = bisect_left(self.all, limit, key=_number)
+        return self.all[max(end - SLICE, 0) : end]
+
+
 class Trail:
     """The last calls, oldest first."""
 
     def __init__(self) -> None:
-        self._changes: deque[Numbered] = deque(maxlen=KEPT_CHANGES)
-        self._reads: deque[Numbered] = deque(maxlen=KEPT_READS)
+        self._changes, self._reads = Kept(KEPT_CHANGES), Kept(KEPT_READS)
         self._appended = 0
         self._lock = threading.Lock()
 
@@ -54,15 +72,26 @@ class Trail:
 
     def calls(self) -> list[ApiCall]:
         with self._lock:
-            return [call for _, call in heapq.merge(self._changes, self._reads, key=_number)]
+            return [call for _, call in heapq.merge(self._changes.all, self._reads.all, key=_number)]
 
     def before(self, number: int | None) -> Iterator[Numbered]:
-        """Newest first, each with its number, which stays; those before `number`, or all."""
+        """Newest first, each with its number, which stays; those before `number`, or all until now.
+
+        A few are taken at a time, so that whoever stops early holds nobody up.
+        """
         with self._lock:
-            both, end = (list(self._changes), list(self._reads)), self._appended
-        limit = end if number is None else number
-        newest_first = (reversed(kept[: bisect_left(kept, limit, key=_number)]) for kept in both)
-        yield from heapq.merge(*newest_first, key=_number, reverse=True)
+            limit = self._appended if number is None else number
+        both = (self._back(kept, limit) for kept in (self._changes, self._reads))
+        yield from heapq.merge(*both, key=_number, reverse=True)
+
+    def _back(self, kept: Kept, limit: int) -> Iterator[Numbered]:
+        while True:
+            with self._lock:
+                found = kept.before(limit)
+            if not found:
+                return
+            yield from reversed(found)
+            limit = found[0][0]
 
 
 def _number(numbered: Numbered) -> int:

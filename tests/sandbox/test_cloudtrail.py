@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
-from gbg_sandbox.gateway.trail import ApiCall
+from gbg_sandbox.gateway.trail import KEPT_READS, ApiCall, Trail
 from gbg_sandbox.service import Principal
 from tests.sandbox.places import eventually, make_place
 
@@ -145,10 +146,41 @@ class Read(dict[str, Any]):
         return super().values()
 
 
-def test_a_page_costs_what_it_shows_and_not_what_was_ever_called(cloud: Cloud, trail: Any) -> None:
+def test_a_page_looks_into_no_more_calls_than_it_shows(cloud: Cloud, trail: Any) -> None:
     params = Read(Name="n")
     for number in range(5_000):
         time = BEGIN + timedelta(seconds=400 + number)
         cloud.trail.append(ApiCall(f"id-{number}", "ec2", "RunInstances", SOMEONE, params, time=time))
     page = trail.lookup_events(LookupAttributes=CHANGES, StartTime=BEGIN + timedelta(seconds=4_000))
     assert len(page["Events"]) == params.looks == 50
+
+
+def test_whoever_stops_early_copies_little_of_what_was_ever_called() -> None:
+    """A list of all of them would be 160 KB."""
+    trail = Trail()
+    for _ in range(KEPT_READS):
+        trail.append(ApiCall("id", "ec2", "DescribeInstances", SOMEONE, {}))
+    tracemalloc.start()
+    try:
+        number, _ = next(trail.before(None))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert number == KEPT_READS - 1
+    assert most < 40_000
+
+
+def test_reads_push_out_no_change_and_what_was_pushed_out_ends_the_walk() -> None:
+    """Also where it goes while somebody walks."""
+    trail = Trail()
+    for operation in ("RunInstances", "DescribeInstances"):
+        trail.append(ApiCall(operation, "ec2", operation, SOMEONE, {}))
+    walk = trail.before(None)
+    assert next(walk)[1].operation == "DescribeInstances"
+    for _ in range(2 * KEPT_READS):
+        trail.append(ApiCall("id", "ec2", "DescribeInstances", SOMEONE, {}))
+    assert [number for number, _ in walk] == [0]
+    kept = [number for number, _ in trail.before(None)]
+    assert kept[0] == 2 * KEPT_READS + 1
+    assert kept[-1] == 0
+    assert KEPT_READS < len(kept) <= 1.1 * KEPT_READS + 1

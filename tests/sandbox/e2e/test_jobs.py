@@ -18,8 +18,10 @@ import nbformat
 import pytest
 
 from gbg_lib.errors import AccessRefused, GateRefused
+from gbg_lib.faults import moments
 from gbg_lib.gates.gate import answering, judge, require_open
 from gbg_lib.images import golden_images
+from gbg_lib.jobs.drift_report import DriftReport
 from gbg_lib.runs import history
 from gbg_lib.steps import ReleaseRun
 from tests.command import ROOT, clean_environment
@@ -281,16 +283,24 @@ def test_the_archive_keeps_every_release_that_is_over(night: Night, deployment: 
     assert "whole, and so is their chain" in ran.shown
 
 
-def test_the_drift_report_fails_for_what_is_not_accepted_and_says_it_first(night: Night) -> None:
+def test_the_drift_report_fails_for_what_is_not_accepted_and_says_it_first(
+    night: Night, deployment: Deployment
+) -> None:
+    """What failed runs have left comes before what releases have moved; both are in the report."""
+    report = DriftReport(deployment.parameters, deployment.aws).report()
+    first = "left behind" if report.orphans else "moved by releases"
+    serving = moments.serving_group(deployment.run)["AutoScalingGroupName"]
     told = len(night.room.said)
     failed = night("drift-report", 1, accepted_drift="none")
     assert failed.result["error"] == "CheckFailed", failed.result
-    where, first, _ = failed.result["what"].split(": ", 2)
-    assert where == "check"
-    assert first in ("left behind", "moved by releases"), "failed runs before this one may have left things"
+    assert failed.result["what"].startswith(f"check: {first}: ")
     [said] = night.room.said[told:]
     assert said["text"].startswith("failed: ")
     assert first in said["text"].splitlines()[0]
+    moved = [line for line in failed.shown.splitlines() if "  a release  " in line]
+    assert [line for line in moved if line.startswith("fleet ") and serving in line], failed.shown
+    assert [line for line in moved if line.startswith("golden AMI ")], failed.shown
+    assert all(one.id in failed.shown for one in report.orphans)
     night("drift-report", 0, accepted_drift="all")
 
 
