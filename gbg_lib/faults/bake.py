@@ -14,7 +14,7 @@ from gbg_lib.steps import ReleaseRun
 
 BROKEN = ["echo 'Fetching the list of packages'", "echo 'Error: no mirror answers' >&2", "exit 6"]
 HANGS = ["echo 'Waiting for a lock'", "sleep 3600"]
-HANG_SECONDS = 8
+HANG_SECONDS = 20
 
 
 def document(step: ReleaseRun) -> dict[str, str]:

@@ -35,6 +35,12 @@ def stop_deployment(step: ReleaseRun, execution_id: str) -> None:
     step.aws.call("codedeploy", "stop_deployment", deploymentId=deployment, autoRollbackEnabled=True)
 
 
+def stop_before_deploy(step: ReleaseRun, execution_id: str) -> None:
+    """During the build, which may be over before it is known: then it is stopped at the door of Deploy."""
+    with moments.before_deploy(step):
+        stop_pipeline(BUILD, abandon=False)(step, execution_id)
+
+
 def stop_pipeline(stage: str, *, abandon: bool) -> Strike:
     """Stop and wait for the action, or abandon it."""
 
@@ -155,7 +161,7 @@ FAULTS = (
     Fault(
         "pipeline-stopped",
         "A person stops the pipeline during the build and lets that end.",
-        strike=stop_pipeline(BUILD, abandon=False),
+        strike=stop_before_deploy,
     ),
     Fault(
         "pipeline-abandoned",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gbg_lib.faults import moments
+from gbg_lib.faults import moments, planting
 from gbg_lib.faults.application import head, note, push, restore
 from gbg_lib.faults.fault import Fault, Strike
 from gbg_lib.faults.moments import Ready, begun_events, blocking, installing, taking
-from gbg_lib.faults.slow_traffic import drains_long, warms_up
+from gbg_lib.faults.slow_traffic import LONGER_DRAINING_SECONDS, drain_as_before, drains_long, warms_up
 from gbg_lib.pipeline import BUILD
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.waiting import wait_until
@@ -26,6 +26,14 @@ def kill(side: str, ready: Ready, what: str) -> Strike:
         _end(step, victim.instance)
 
     return act
+
+
+def kill_with_traffic(step: ReleaseRun, execution_id: str) -> None:
+    """A green machine, once all of blue leaves. Only blue drains long: a way back does not have to."""
+    moments.draining(step, execution_id)
+    if (there := planting.planted(step)) is not None:
+        drain_as_before(step, there.former)
+    kill("Green", blocking, "green with all traffic")(step, execution_id)
 
 
 def kill_before_deploy(moment: Callable[[ReleaseRun, str], object]) -> Strike:
@@ -141,7 +149,8 @@ FAULTS = (
     drains_long(
         "green-dies-with-traffic",
         "A green machine is terminated when it has traffic.",
-        kill("Green", blocking, "green with all traffic"),
+        kill_with_traffic,
+        LONGER_DRAINING_SECONDS,
     ),
     Fault(
         "blue-dies-installing",

@@ -97,6 +97,18 @@ def last_wait(step: ReleaseRun, execution_id: str) -> list[Target]:
     return during(step, execution_id, look, "the wait before blue's end")
 
 
+def draining(step: ReleaseRun, execution_id: str) -> None:
+    """All of blue leaves the load balancer."""
+    deployment = stage(step, execution_id, DEPLOY).external_id
+
+    def look() -> bool | None:
+        blue = [one.instance for one in targets(step.aws, deployment) if one.side == "Blue"]
+        health = target_health(step.aws, step.base["TargetGroupArn"])
+        return True if blue and all(health.get(one) == "draining" for one in blue) else None
+
+    during(step, execution_id, look, "blue that leaves")
+
+
 def before_deploy(step: ReleaseRun) -> AbstractContextManager[None]:
     """What is done here is done before the fleet is copied."""
     return before(step, DEPLOY)

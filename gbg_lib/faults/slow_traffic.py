@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from gbg_lib.faults.application import head, push, restore, unhealthy
-from gbg_lib.faults.fault import Fault, Former, Strike
+from gbg_lib.faults.fault import Act, Fault, Former, Strike
 from gbg_lib.steps import ReleaseRun
 
 LONG_DRAINING_SECONDS = 300
+LONGER_DRAINING_SECONDS = 3000
+"""for what happens meanwhile to be over before the deployment goes on, however long it takes"""
 FIRST_LOOKS = 8
 """of the load balancer at a new machine, a minute apart, that the application answers with 503"""
 PATIENT = {"HealthCheckIntervalSeconds": 60, "UnhealthyThresholdCount": 10}
@@ -14,9 +16,9 @@ PATIENT = {"HealthCheckIntervalSeconds": 60, "UnhealthyThresholdCount": 10}
 WARMS_UP = f" && looks.getAndIncrement() < {FIRST_LOOKS}"
 
 
-def drains_long(name: str, what: str, strike: Strike) -> Fault:
+def drains_long(name: str, what: str, strike: Strike, seconds: int = LONG_DRAINING_SECONDS) -> Fault:
     """A machine that leaves the load balancer takes long about it."""
-    return Fault(name, what, look=draining, plant=drain_longer, remove=drain_as_before, strike=strike)
+    return Fault(name, what, look=draining, plant=drain_for(seconds), remove=drain_as_before, strike=strike)
 
 
 def draining(step: ReleaseRun) -> dict[str, str]:
@@ -27,9 +29,13 @@ def draining(step: ReleaseRun) -> dict[str, str]:
     return {"seconds": attributes["deregistration_delay.timeout_seconds"]}
 
 
-def drain_longer(step: ReleaseRun, former: Former) -> None:
+def drain_for(seconds: int) -> Act:
     """Long enough for what happens meanwhile to be seen, before the deployment goes on."""
-    _set_draining(step, str(LONG_DRAINING_SECONDS))
+
+    def act(step: ReleaseRun, former: Former) -> None:
+        _set_draining(step, str(seconds))
+
+    return act
 
 
 def drain_as_before(step: ReleaseRun, former: Former) -> None:

@@ -136,7 +136,8 @@ class Engine:
                     "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
                 )
                 self._tell(group, target)
-                self._cloud.spawn(f"drain {target.server}", self._drain, group, target, target.round)
+                args = (group, target, target.round, group.deregistration_delay)
+                self._cloud.spawn(f"drain {target.server}", self._drain, *args)
         self.push(group.arn)
 
     def push(self, group_arn: str) -> None:
@@ -260,8 +261,7 @@ class Engine:
                 self.push(group.arn)
             self._cloud.clock.pause(max(interval, LEAST_INTERVAL_SECONDS))
 
-    def _drain(self, group: TargetGroup, target: Target, round_: int) -> None:
-        delay = group.deregistration_delay
+    def _drain(self, group: TargetGroup, target: Target, round_: int, delay: int) -> None:
         deadline = time.monotonic() + delay
         self._cloud.clock.sleep(delay)
         while self._in_flight(group, target) and time.monotonic() < deadline:

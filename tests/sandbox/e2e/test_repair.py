@@ -39,7 +39,7 @@ def let_rest(of: Deployment) -> None:
     fleet, size = {"AutoScalingGroupName": group(of)}, of.parameters.instance_count
     of.aws.call("autoscaling", "suspend_processes", **fleet, ScalingProcesses=["AlarmNotification"])
     of.aws.call("autoscaling", "set_desired_capacity", **fleet, DesiredCapacity=size)
-    of.until(lambda: states(of) == ["InService"] * size, "the fleet's usual size", limit_seconds=180)
+    of.until(lambda: states(of) == ["InService"] * size, "the fleet's usual size")
 
 
 def states(of: Deployment) -> list[str]:

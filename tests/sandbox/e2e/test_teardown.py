@@ -86,9 +86,7 @@ def test_killed_while_the_stack_goes_the_next_run_goes_on_from_there(
         stderr=subprocess.DEVNULL,
     )
     family = below(first.pid)
-    crooked.until(
-        lambda: stacks.status_or_none(base) in ("DELETE_IN_PROGRESS", None), "its end", limit_seconds=300
-    )
+    crooked.until(lambda: stacks.status_or_none(base) in ("DELETE_IN_PROGRESS", None), "its end")
     family |= below(first.pid)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()

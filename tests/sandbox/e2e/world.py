@@ -23,7 +23,7 @@ from gbg_sandbox.home import Home
 from tests.command import clean_environment
 from tests.sandbox.processes import below, outliving
 
-SHELL_SECONDS = 120
+SHELL_SECONDS = 600
 
 
 class World:
@@ -141,7 +141,7 @@ class Deployment:
             ]
             raise StackFailed(stack, f"it ended in DELETE_FAILED; {'; '.join(kept)}", "empty it first")
 
-    def until(self, true: Callable[[], object], what: str, *, limit_seconds: float = 60) -> None:
+    def until(self, true: Callable[[], object], what: str, *, limit_seconds: float = 300) -> None:
         """Raises TimedOut."""
         wait_until(
             self.aws,

@@ -67,9 +67,7 @@ def test_the_operators_killed_process_leaves_the_release_alone(deployment: Deplo
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deployment.until(
-        lambda: len(deployment.run.pipeline.actions(execution)) > 1, "the bake", limit_seconds=60
-    )
+    deployment.until(lambda: len(deployment.run.pipeline.actions(execution)) > 1, "the bake")
     os.killpg(watcher.pid, signal.SIGKILL)
     watcher.wait()
     assert deployment.run.choose()[0] == execution

@@ -30,7 +30,7 @@ def all_at_work(of: Deployment) -> None:
 
     of.push(hang, "Wait before the build")
     of.run.pipeline.start()
-    of.until(lambda: "build" in kinds_that_go_on(of), "a build that hangs", limit_seconds=180)
+    of.until(lambda: "build" in kinds_that_go_on(of), "a build that hangs", limit_seconds=600)
     last = of.aws.call("codedeploy", "get_deployment", deploymentId=of.serving.deployment_id)[
         "deploymentInfo"
     ]

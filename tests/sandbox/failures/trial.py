@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +20,10 @@ from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.load import Answer, Load
 from tests.sandbox.e2e.world import Deployment
 
-SETTLE_SECONDS = 150
+SETTLE_SECONDS = 400
 PER_SECOND = 20
+PATIENT_MINUTES = 60
+"""that blue waits for its end where an alarm is to come first, on the slowest machine, too"""
 Facts = tuple[str, str]
 """commit and image of a machine that answers"""
 
@@ -66,16 +70,17 @@ class Trial:
         self.step = deployment.run
         self.aws = deployment.aws
 
-    def run(self, fault: Fault, *, serves: str, orphans: bool = False) -> Outcome:
+    def run(self, fault: Fault, *, serves: str, orphans: bool = False, alarm: bool = False) -> Outcome:
         """`serves`: blue or green, whichever is expected to afterwards.
 
-        With `orphans` the other fleet stays as well, and is swept after all was looked at.
+        With `orphans` the other fleet stays as well, and is swept after all was looked at. With `alarm` the
+        deployment waits for one long before it would succeed.
         """
         before, was_there = self._answering(), set(inventory(self.aws, self.of.name))
         version = self._version()
         faults.plant(self.step, fault)
         try:
-            with Load(self.step.base["SiteUrl"], per_second=PER_SECOND) as load:
+            with self._patience(alarm), Load(self.step.base["SiteUrl"], per_second=PER_SECOND) as load:
                 release = self._follow(fault)
                 wanted = release.template_version if serves == "green" else version
                 unsettled = self._settle(wanted, orphans)
@@ -97,6 +102,36 @@ class Trial:
         if orphans:
             self._sweep()
         return outcome
+
+    @contextmanager
+    def _patience(self, wanted: bool) -> Iterator[None]:
+        former = self._blue_green()["terminateBlueInstancesOnDeploymentSuccess"]
+        if wanted:
+            self._end_blue(former | {"terminationWaitTimeInMinutes": PATIENT_MINUTES})
+        try:
+            yield
+        finally:
+            if wanted:
+                self._end_blue(former)
+
+    def _blue_green(self) -> dict[str, Any]:
+        answer = self.aws.call(
+            "codedeploy",
+            "get_deployment_group",
+            applicationName=self.step.base["ApplicationName"],
+            deploymentGroupName=self.step.base["DeploymentGroupName"],
+        )
+        return dict(answer["deploymentGroupInfo"]["blueGreenDeploymentConfiguration"])
+
+    def _end_blue(self, option: dict[str, Any]) -> None:
+        settings = self._blue_green() | {"terminateBlueInstancesOnDeploymentSuccess": option}
+        self.aws.call(
+            "codedeploy",
+            "update_deployment_group",
+            applicationName=self.step.base["ApplicationName"],
+            currentDeploymentGroupName=self.step.base["DeploymentGroupName"],
+            blueGreenDeploymentConfiguration=settings,
+        )
 
     def _follow(self, fault: Fault) -> Release:
         execution = faults.begin(self.step, fault)
@@ -161,7 +196,7 @@ class Trial:
             return True if len(seen) >= wanted else None
 
         wait_until(
-            self.aws, look, limit_seconds=60, what="every machine's answer", try_this="look at the site"
+            self.aws, look, limit_seconds=300, what="every machine's answer", try_this="look at the site"
         )
         return set(seen.values())
 
@@ -188,7 +223,7 @@ class Trial:
                     AutoScalingGroupName=fleet.group,
                     ForceDelete=True,
                 )
-        self.of.until(lambda: len(self.step.fleets()) == 1, "the end of the orphans", limit_seconds=120)
+        self.of.until(lambda: len(self.step.fleets()) == 1, "the end of the orphans")
 
     def _deployment(self, deployment_id: str) -> dict[str, Any]:
         if not deployment_id:
