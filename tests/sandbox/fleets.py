@@ -93,7 +93,7 @@ class Agents:
         api.put_host_command_acknowledgement(call, identifier)
         self.ran[instance].append(name)
         if name in self.blocked:
-            self.blocked[name].wait(30)
+            self.blocked[name].wait(120)
         verdict = self.verdicts.get(name, Verdict(0, "Succeeded", ""))
         if name == "ApplicationStart" and verdict.code == 0 and instance not in self.sites:
             self.serve(instance)
@@ -215,7 +215,7 @@ class Fleet:
         found: dict[str, Any] = self.codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]
         return found
 
-    def ended(self, deployment_id: str, real_seconds: float = 40) -> dict[str, Any]:
+    def ended(self, deployment_id: str, real_seconds: float = 120) -> dict[str, Any]:
         """The deployment when it is over."""
         over = ("Succeeded", "Failed", "Stopped")
         eventually(lambda: self.deployment(deployment_id)["status"] in over, real_seconds)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gbg_sandbox.cloud import Cloud
 
-PATIENCE_REAL_SECONDS = 20
+PATIENCE_REAL_SECONDS = 120
 
 
 @dataclass(frozen=True)

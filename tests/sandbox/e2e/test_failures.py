@@ -67,8 +67,8 @@ def check_that_blue_serves_on(deployment: Deployment) -> None:
         lambda: instances_alive(deployment.aws, deployment.name) == fleet,
         "the end of machines that don't serve",
     )
-    health = target_health(deployment.aws, deployment.run.base["TargetGroupArn"])
-    assert health == dict.fromkeys(fleet, "healthy")
+    arn, well = deployment.run.base["TargetGroupArn"], dict.fromkeys(fleet, "healthy")
+    deployment.until(lambda: target_health(deployment.aws, arn) == well, "targets that are all well")
     page = deployment.run.page()
     assert page.status == 200
     assert release.deployment_id in page.body

@@ -207,7 +207,9 @@ def test_the_image_of_a_release_that_may_be_tried_again_is_no_orphan(mended: Dep
 
 
 def test_a_repair_waits_for_a_release_that_is_going_on(mended: Deployment) -> None:
-    execution = mended.run.pipeline.executions()[0].id
+    pushed = mended.seed.repository.head()
+    assert pushed is not None
+    execution = mended.release_of(pushed.id)
     with pytest.raises(GateRefused, match=f"release {execution[:8]} is going on"):
         repair(mended).plan()
     mended.succeed(execution)
