@@ -13,7 +13,7 @@ from jupyter_client.manager import KernelManager
 from gbg_lib.views.live.following import INTERRUPTED
 from tests.notebooks.compared import settled
 
-SECONDS = 60
+SECONDS = 180
 WATCH = """
 import itertools, threading, time
 from datetime import UTC, datetime

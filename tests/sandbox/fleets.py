@@ -152,7 +152,7 @@ class Fleet:
         eventually(lambda: len(self.instances(name)) == size)
         for instance in self.instances(name) if serve else ():
             self.agents.serve(instance)
-        eventually(lambda: len(self.healthy_targets()) == size, 60)
+        eventually(lambda: len(self.healthy_targets()) == size)
         return self.instances(name)
 
     def instances(self, group: str) -> list[str]:

@@ -163,7 +163,7 @@ def test_the_termination_wait_can_be_skipped(fleet: Fleet) -> None:
         blueGreenDeploymentConfiguration=fleet.blue_green(terminateBlueInstancesOnDeploymentSuccess=ending)
     )
     deployment_id = fleet.deploy()
-    eventually(lambda: fleet.deployment(deployment_id)["instanceTerminationWaitTimeStarted"], 30)
+    eventually(lambda: fleet.deployment(deployment_id)["instanceTerminationWaitTimeStarted"])
     assert fleet.deployment(deployment_id)["status"] == "InProgress"
     fleet.codedeploy.continue_deployment(deploymentId=deployment_id, deploymentWaitType="TERMINATION_WAIT")
     assert fleet.ended(deployment_id)["status"] == "Succeeded"
@@ -178,12 +178,12 @@ def test_a_stop_after_the_rerouting_brings_the_traffic_back_to_blue(fleet: Fleet
         autoRollbackConfiguration={"enabled": True, "events": EVENTS},
     )
     first = fleet.deploy()
-    eventually(lambda: fleet.deployment(first)["instanceTerminationWaitTimeStarted"], 30)
+    eventually(lambda: fleet.deployment(first)["instanceTerminationWaitTimeStarted"])
     fleet.codedeploy.continue_deployment(deploymentId=first, deploymentWaitType="TERMINATION_WAIT")
     fleet.ended(first)
     former = set(fleet.instances(f"CodeDeploy_fleet_{first}"))
     second = fleet.deploy("app-2.zip")
-    eventually(lambda: fleet.deployment(second)["instanceTerminationWaitTimeStarted"], 30)
+    eventually(lambda: fleet.deployment(second)["instanceTerminationWaitTimeStarted"])
     fleet.codedeploy.stop_deployment(deploymentId=second)
     told = fleet.ended(second)
     assert (told["status"], told["errorInformation"]["code"]) == ("Stopped", "MANUAL_STOP")
@@ -206,7 +206,7 @@ def test_an_instance_that_is_scaled_out_gets_the_last_good_revision(fleet: Fleet
     assert fleet.ended(first)["status"] == "Succeeded"
     name = f"CodeDeploy_fleet_{first}"
     fleet.autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
-    eventually(lambda: len(fleet.instances(name)) == 2, 30)
+    eventually(lambda: len(fleet.instances(name)) == 2)
     creators = [
         fleet.deployment(one)["creator"] for one in fleet.codedeploy.list_deployments()["deployments"]
     ]

@@ -219,7 +219,7 @@ def test_draining_waits_for_the_answer_in_flight(balanced: Balanced, died: bool)
     one, two = balanced.launch("one"), balanced.launch("two")
     balanced.register(one)
     balanced.become(one, "healthy")
-    balanced.sites["one"].seconds = 1.5
+    balanced.sites["one"].seconds = 3
     got: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: got.append(balanced.get()))
     asking.start()

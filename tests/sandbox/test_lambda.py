@@ -196,13 +196,13 @@ def test_a_function_that_takes_too_long_is_killed_with_its_children(workshop: Wo
             print(subprocess.Popen(["sleep", "600"]).pid, flush=True)
             time.sleep(600)
         """,
-        Timeout=1,
+        Timeout=3,
     )
     began = time.monotonic()
     result, answer = workshop.invoke(LogType="Tail")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     assert result["errorType"] == "Sandbox.Timedout"
-    assert "Task timed out after 1.00 seconds" in result["errorMessage"]
+    assert "Task timed out after 3.00 seconds" in result["errorMessage"]
     child = int(base64.b64decode(answer["LogResult"]).decode().splitlines()[1])
     eventually(lambda: not alive(child))
 

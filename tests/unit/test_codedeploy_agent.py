@@ -223,15 +223,15 @@ def test_a_missing_script(host: Host) -> None:
 
 
 def test_a_slow_script_is_ended(host: Host) -> None:
-    with_hook(host, "echo begun\nsleep 60\n", timeout=1)
+    with_hook(host, "echo begun\nsleep 60\n", timeout=3)
     failed = failure(host)
     assert failed.code == diagnostics.SCRIPT_TIMED_OUT
-    assert failed.message == "Script at specified location: run.sh failed to complete in 1 seconds"
+    assert failed.message == "Script at specified location: run.sh failed to complete in 3 seconds"
     assert "[stdout]begun" in failed.log
 
 
 def test_a_child_that_keeps_the_outputs_open_fails_the_event(host: Host) -> None:
-    with_hook(host, "sleep 3 &\nexit 0\n", timeout=1)
+    with_hook(host, "sleep 9 &\nexit 0\n", timeout=3)
     assert failure(host).code == diagnostics.OUTPUTS_LEFT_OPEN
 
 

@@ -20,7 +20,7 @@ from gbg_lib.rehearsal.timetable import REQUESTS, START, SWITCH, Stretch, timeta
 from gbg_lib.rehearsal.visitors import MOST_PER_SECOND, Visitors
 
 HERE = "http://localhost:8080/"
-LIMIT_SECONDS = 10
+LIMIT_SECONDS = 60
 
 
 def example() -> Archive:
