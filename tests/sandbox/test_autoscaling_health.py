@@ -52,7 +52,7 @@ def open_site(fleet: Fleet, instance_id: str) -> Site:
 def test_an_instance_that_stops_answering_is_replaced(cloud: Cloud) -> None:
     fleet = make_fleet(cloud)
     arn = make_target_group(fleet)
-    fleet.create("web", 1, TargetGroupARNs=[arn], HealthCheckType="ELB", HealthCheckGracePeriod=1200)
+    fleet.create("web", 1, TargetGroupARNs=[arn], HealthCheckType="ELB", HealthCheckGracePeriod=86400)
     (first,) = fleet.serving("web")
     site = open_site(fleet, first)
 
@@ -61,6 +61,7 @@ def test_an_instance_that_stops_answering_is_replaced(cloud: Cloud) -> None:
         return str(found["LoadBalancerTargetGroups"][0]["State"])
 
     eventually(lambda: state() == "InService")
+    fleet.autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", HealthCheckGracePeriod=0)
     site.close()
     eventually(lambda: first not in fleet.members("web"))
     causes = [one["Cause"] for one in fleet.activities("web")]

@@ -157,7 +157,7 @@ def test_a_topic_hears_of_launches_after_a_test_message(fleet: Fleet) -> None:
 
 def test_a_scheduled_action_sets_the_sizes_and_is_gone(fleet: Fleet) -> None:
     fleet.create("web", 1)
-    soon = datetime.now(UTC) + timedelta(seconds=2)
+    soon = datetime.now(UTC) + timedelta(seconds=4)
     fleet.autoscaling.put_scheduled_update_group_action(
         AutoScalingGroupName="web", ScheduledActionName="evening", StartTime=soon, DesiredCapacity=2
     )

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.events import Event
 from tests.sandbox.places import eventually
 
 DIMENSIONS = [{"Name": "Colour", "Value": "blue"}]
@@ -55,6 +56,11 @@ def state(cloudwatch: Any) -> str:
     return str(cloudwatch.describe_alarms(AlarmNames=["errors"])["MetricAlarms"][0]["StateValue"])
 
 
+def changes(cloud: Cloud) -> list[Event]:
+    """An alarm's changes of state, oldest first."""
+    return [event for event in cloud.events.since(0) if event.source == "aws.cloudwatch"]
+
+
 def test_statistics_over_what_was_put(cloudwatch: Any, put: Callable[..., None]) -> None:
     minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=3)
     put(1.0, 2.0, Timestamp=minute + timedelta(seconds=5), Unit="Count")
@@ -83,16 +89,16 @@ def test_an_alarm_follows_its_metric_and_tells_everyone(
 ) -> None:
     topic = cloud.client("sns").create_topic(Name="alarms")["TopicArn"]
     alarm(cloudwatch, AlarmActions=[topic], OKActions=[topic])
-    assert state(cloudwatch) == "INSUFFICIENT_DATA"
     eventually(lambda: state(cloudwatch) == "OK")
     put(1.0, 2.0)
-    eventually(lambda: state(cloudwatch) == "ALARM")
-    eventually(lambda: state(cloudwatch) == "OK")
-    changes = [event for event in cloud.events.since(0) if event.source == "aws.cloudwatch"]
-    assert {event.detail_type for event in changes} == {"CloudWatch Alarm State Change"}
-    assert [event.detail["state"]["value"] for event in changes] == ["OK", "ALARM", "OK"]
-    assert changes[1].detail["previousState"]["value"] == "OK"
-    assert "Threshold Crossed: 1 out of the last 1 datapoints [3.0" in changes[1].detail["state"]["reason"]
+    eventually(lambda: len(changes(cloud)) == 3)
+    assert state(cloudwatch) == "OK"
+    found = changes(cloud)
+    assert {event.detail_type for event in found} == {"CloudWatch Alarm State Change"}
+    assert [event.detail["state"]["value"] for event in found] == ["OK", "ALARM", "OK"]
+    previous = [event.detail["previousState"]["value"] for event in found]
+    assert previous == ["INSUFFICIENT_DATA", "OK", "ALARM"]
+    assert "Threshold Crossed: 1 out of the last 1 datapoints [3.0" in found[1].detail["state"]["reason"]
 
     def published() -> list[Any]:
         return [event for event in cloud.events.since(0) if event.detail_type == "SNS Message Published"]
@@ -106,6 +112,18 @@ def test_an_alarm_follows_its_metric_and_tells_everyone(
         "Alarm updated from OK to ALARM",
         "Alarm updated from INSUFFICIENT_DATA to OK",
     ]
+
+
+def test_a_look_that_comes_late_makes_up_for_the_periods_before(cloud: Cloud, cloudwatch: Any) -> None:
+    """As on a machine that is busy with other things for some seconds."""
+    alarm(cloudwatch)
+    eventually(lambda: state(cloudwatch) == "OK")
+    service = cloud.service("cloudwatch")
+    with service.lock:
+        service.record("App", "Errors", {"Colour": "blue"}, 9.0, "None")
+        cloud.clock.pause(3)
+    eventually(lambda: len(changes(cloud)) == 3)
+    assert [event.detail["state"]["value"] for event in changes(cloud)] == ["OK", "ALARM", "OK"]
 
 
 def test_a_topic_that_does_not_let_alarms_in_is_in_the_history(cloud: Cloud, cloudwatch: Any) -> None:

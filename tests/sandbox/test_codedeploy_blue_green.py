@@ -57,7 +57,7 @@ def test_green_takes_over_and_blue_is_deleted(fleet: Fleet) -> None:
     assert len(green) == 2
     assert fleet.healthy_targets() == set(green)
     assert fleet.group("blue") is None
-    assert [fleet.place.state(one) for one in blue] in (["terminated"] * 2, ["shutting-down"] * 2)
+    eventually(lambda: [fleet.place.state(one) for one in blue] == ["terminated"] * 2)
     for target in fleet.targets(deployment_id):
         assert [one["lifecycleEventName"] for one in target["lifecycleEvents"]] == GREEN_ORDER
         assert set(statuses(target).values()) == {"Succeeded"}
@@ -73,8 +73,11 @@ def test_green_takes_over_and_blue_is_deleted(fleet: Fleet) -> None:
         "CodeDeploy-managed-automatic-launch-deployment-hook-fleet-"
     )
     assert info["lastSuccessfulDeployment"]["deploymentId"] == deployment_id
-    states = [one["state"] for one in fleet.events("CodeDeploy Deployment State-change Notification")]
-    assert states == ["START", "SUCCESS"]
+
+    def states() -> list[str]:
+        return [one["state"] for one in fleet.events("CodeDeploy Deployment State-change Notification")]
+
+    eventually(lambda: states() == ["START", "SUCCESS"])
 
 
 def test_the_copy_has_the_sources_settings(fleet: Fleet) -> None:

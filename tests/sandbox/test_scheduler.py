@@ -77,7 +77,7 @@ def allow(cloud: Cloud, action: str, resource: str) -> None:
     )
 
 
-def soon(seconds: float = 2) -> str:
+def soon(seconds: float = 4) -> str:
     return f"at({datetime.now(UTC) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S})"
 
 

@@ -46,7 +46,7 @@ def fire(world: World, told: dict[str, str]) -> None:
     name = {"Name": told["ScheduleName"], "GroupName": told["GroupName"]}
     there = world.aws.call("scheduler", "get_schedule", **name)
     kept = {key: there[key] for key in ("Target", "FlexibleTimeWindow")}
-    soon = f"at({datetime.now(UTC) + timedelta(seconds=5):%Y-%m-%dT%H:%M:%S})"
+    soon = f"at({datetime.now(UTC) + timedelta(seconds=8):%Y-%m-%dT%H:%M:%S})"
     world.aws.call("scheduler", "update_schedule", **name, **kept, ScheduleExpression=soon)
 
 
