@@ -53,6 +53,10 @@ class ReleaseState:
         begin = min(action.started for action in self.actions)
         return max((action.started - begin).total_seconds() + action.seconds for action in self.actions)
 
+    def standing(self, instance: str) -> str:
+        """How a machine is behind the load balancer; nothing is said before that was asked."""
+        return self.health.get(instance, "not registered" if self.health else "")
+
     def went_well(self, stage: str) -> bool:
         return any(one.stage == stage and one.status == "Succeeded" for one in self.actions)
 
@@ -132,9 +136,9 @@ def _piece(piece: Piece) -> Row:
 def _machine(state: ReleaseState, machine: Target) -> Row:
     """`✓ Green i-0abc  Succeeded  healthy: ✓ BeforeInstall ✓ Install …`."""
     events = "  ".join(f"{SIGNS[mark(event.status)]} {event.name}" for event in machine.events)
-    health = state.health.get(machine.instance, "not registered")
+    health = state.standing(machine.instance)
     name = f"{machine.side} {machine.instance}"
-    return Row(mark(machine.status), name, machine.status, f"{health}: {events}" if events else health)
+    return Row(mark(machine.status), name, machine.status, ": ".join(filter(None, (health, events))))
 
 
 def _traffic(visits: Sequence[Visit]) -> tuple[Row, ...]:

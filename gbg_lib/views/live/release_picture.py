@@ -94,7 +94,7 @@ def _machines(state: ReleaseState, y: float) -> tuple[list[str], float]:
         parts.append(svg.text(LEFT + 52, at + 12.5, machine.instance, size=10.5))
         for number, event in enumerate(machine.events):
             parts.append(svg.cell(LABEL + number * (CELL + 4), at, CELL, mark(event.status), event.name))
-        said = state.health.get(machine.instance, "not registered")
+        said = state.standing(machine.instance)
         parts.append(svg.text(LABEL + len(machine.events) * (CELL + 4) + 8, at + 12.5, said, size=11.5))
     high = LINE * min(len(state.machines), MOST_MACHINES)
     return parts, high + (6 if high else 0)

@@ -39,11 +39,14 @@ export const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { h
 export const short = (id) => String(id ?? "").slice(0, 8);
 export const tail = (name) => String(name ?? "").split(/[:/]/).at(-1);
 
+/** ApplicationStop may go on in a second line, so that all of a deployment's events fit on a screen. */
+const words = (head) => head.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+
 export const table = (caption, heads, rows, key) =>
   h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
     h("table", {},
       h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, words(head))))),
       h("tbody", {}, rows.map((cells) =>
         h("tr", key ? { "data-key": key(cells) } : {}, cells.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell)))))));
 

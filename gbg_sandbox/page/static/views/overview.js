@@ -54,7 +54,7 @@ function now() {
   return card("Now", { "data-key": "now" }, found.length
     ? h("ul", { class: "plainlist" }, found.map(([what, name, href, since]) =>
       h("li", {}, h("a", { href }, state("InProgress", what)), " ", name, " ", h("span", { class: "quiet" }, between(since)))))
-    : [h("p", { class: "big" }, state("calm", "at rest")), h("p", { class: "quiet" }, known.pipelines.length ? ["A push releases: ", typed("./gbg run 4"), " starts one and follows it."] : ["Next: ", typed("./gbg run 1 2 3 4")])]);
+    : [h("p", { class: "big" }, state("calm", "at rest")), h("p", { class: "quiet" }, known.pipelines.length ? ["A push releases: ", typed("./gbg run 2 -p headline=Mine"), " makes one, ", typed("./gbg run 4"), " follows it."] : ["Next: ", typed("./gbg run 1 2 3 4")])]);
 }
 
 function release() {
