@@ -52,8 +52,16 @@ class Step:
 
     @cached_property
     def base(self) -> dict[str, str]:
-        """Part 1's outputs. Raises NotThere when there is no Part 1 yet."""
-        return self.stacks.outputs(self.base_stack)
+        """Part 1's outputs. Raises NotThere when there is no Part 1 yet, or none that was made to its end."""
+        found = self.stacks.outputs(self.base_stack)
+        if not found:
+            status = self.stacks.status(self.base_stack)
+            raise NotThere(
+                f"stack {self.base_stack}",
+                f"it is in {status}, and has no outputs yet",
+                "run runbook 01 to its end, then go on here",
+            )
+        return found
 
     @cached_property
     def repository(self) -> Repository:
@@ -98,9 +106,7 @@ class Step:
 
     @cached_property
     def lock(self) -> ReleaseLock:
-        """Raises NotThere where Part 1 is in a state without outputs."""
-        if "ArtifactBucketName" not in self.base:
-            raise NotThere(f"stack {self.base_stack}", "it has no outputs", "read its events")
+        """Raises NotThere where `base` does."""
         return ReleaseLock(self.aws, self.base["ArtifactBucketName"])
 
     def fleets(self) -> list[Fleet]:

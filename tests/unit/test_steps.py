@@ -13,7 +13,7 @@ from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import CheckFailed, NotThere, ReleaseFailed, TimedOut
 from gbg_lib.parameters import BASE, PIPELINE, Parameters
-from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, template_parameters
+from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository, template_parameters
 from tests.unit.aws_fakes import connected
 from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.group_fakes import FakeGroups
@@ -118,6 +118,14 @@ def test_part_3_without_part_1_says_what_to_run_first(cloud: Cloud) -> None:
     with pytest.raises(NotThere, match="gbg-base") as missing:
         PipelineStack(Parameters(), cloud.connect()).plan()
     assert "runbook before" in missing.value.try_this
+
+
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+def test_a_part_1_that_was_only_planned_says_what_to_run_first(cloud: Cloud, status: str) -> None:
+    cloud.stacks.stacks["gbg-base"] = FakeStack(status, {})
+    with pytest.raises(NotThere, match=f"it is in {status}") as missing:
+        SeedRepository(Parameters(), cloud.connect()).plan()
+    assert "runbook 01 to its end" in missing.value.try_this
 
 
 class TestChoosingARelease:
