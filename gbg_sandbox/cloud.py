@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gbg_sandbox.clock import Clock, ShuttingDown
 from gbg_sandbox.credentials import Credential, Credentials
@@ -28,6 +28,7 @@ from gbg_sandbox.service import Principal, Service
 from gbg_sandbox.services import load_services
 
 log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 AFTER_FAILURE_SECONDS = 1.0
 """real time until an engine's next round when one has failed"""
@@ -205,6 +206,18 @@ class Cloud:
                     self.clock.pause(AFTER_FAILURE_SECONDS)
 
         return self.spawn(name, rounds)
+
+    def each(self, name: str, items: Iterable[Item], act: Callable[[Item], object]) -> None:
+        """A round's work on each of its items: one that fails is told, and keeps no other from its turn."""
+        for item in items:
+            try:
+                act(item)
+            except ShuttingDown:
+                raise
+            except Exception as error:
+                if self.clock.stopped:
+                    raise ShuttingDown from error
+                self._failed(name, error)
 
     def _failed(self, name: str, error: Exception) -> None:
         log.error("%s failed", name, exc_info=error)

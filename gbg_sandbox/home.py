@@ -96,7 +96,7 @@ class Home:
             str(scale),
         ]
         argv += ["--kind", kind] if kind else []
-        with self.log_file.open("wb") as log:
+        with self.log_file.open("ab") as log:  # another one may have won meanwhile, and write into it
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
                 env={**os.environ, "PYTHONPATH": _python_path()},
@@ -121,8 +121,8 @@ class Home:
         return found if found.pid == self._holder() else None
 
     def died(self) -> bool:
-        """Whether a sandbox was up here and ended without `down`."""
-        return self.state_file.exists() and self.running() is None
+        """Whether a sandbox was up here and ended without `down`. One in another container lives."""
+        return self.state_file.exists() and self._holder() is None
 
     def down(self) -> bool:
         """Stop the sandbox; False when none was up. What it left on disk goes too, logs stay."""
@@ -198,6 +198,8 @@ class Home:
         from gbg_sandbox.machines import open_machines
 
         self._hold()
+        if self.log_file.exists():
+            os.truncate(self.log_file, 0)  # of the one before
         self._clear()
         self.state_dir().mkdir(mode=0o700, parents=True)
         cloud = Cloud(
@@ -282,19 +284,25 @@ def _refuse_port_in_use(port: int) -> None:
 
 
 def _starting(folder: Path, holder: int) -> SandboxError:
+    if holder <= 0:
+        return _elsewhere()
     return SandboxError(
         f"one of {folder} is starting or stopping (process {holder})",
         "wait until `gbg status` tells it, or `gbg down` first",
     )
 
 
+def _elsewhere() -> SandboxError:
+    return SandboxError(
+        "one runs in another container, which shares this folder",
+        "`gbg down` in the container that it is in, or another folder: GBG_HOME",
+    )
+
+
 def _end(process: int, number: signal.Signals) -> None:
     """Raises SandboxError where the process is out of sight: 0 would be everyone in this group."""
     if process <= 0:
-        raise SandboxError(
-            "it runs in another container, which shares this folder",
-            "`gbg down` in the container that it is in",
-        )
+        raise _elsewhere()
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, number)
 

@@ -25,6 +25,10 @@ class _Answer(Response):
     default_mimetype = None
 
 
+class _Unclear(Exception):
+    """Where the request's body ends can't be told."""
+
+
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -32,18 +36,38 @@ class _Handler(WSGIRequestHandler):
     wbufsize = 1 << 16
 
     def make_environ(self) -> dict[str, Any]:
-        """The body is read to its end, so that the next request on this connection begins where it should."""
+        """The body is read to its end, so that the next request on this connection begins where it should.
+
+        Raises _Unclear. An answer that leaves a body unread would be lost with the connection's reset.
+        """
         environ = super().make_environ()
         environ["RAW_URI"] = self.path
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if "wsgi.input_terminated" in environ or not length.isdecimal():
-            self.close_connection = True
+        encodings = self.headers.get_all("Transfer-Encoding", [])
+        if encodings:
+            body = self._chunks(encodings, environ["wsgi.input"])
         else:
-            body = self.rfile.read(int(length))
-            if len(body) < int(length):
-                raise ConnectionAbortedError("the client left before the end of its request")
-            environ["wsgi.input"] = io.BytesIO(body)
+            body = self._counted(self.headers.get_all("Content-Length", ["0"]))
+        environ["wsgi.input"] = io.BytesIO(body)
         return environ
+
+    def _chunks(self, encodings: list[str], given: io.RawIOBase) -> bytes:
+        self.close_connection = True
+        if [one.strip().lower() for one in encodings] != ["chunked"]:
+            raise _Unclear(f"Transfer-Encoding {', '.join(encodings)} is not known here; chunked is")
+        try:
+            return given.read()
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            raise
+        except OSError as error:
+            raise _Unclear(str(error)) from error
+
+    def _counted(self, lengths: list[str]) -> bytes:
+        if len(lengths) > 1 or not lengths[0].isdecimal():
+            raise _Unclear(f"Content-Length {', '.join(lengths)} is not one number")
+        body = self.rfile.read(int(lengths[0]))
+        if len(body) < int(lengths[0]):
+            raise ConnectionAbortedError("the client left before the end of its request")
+        return body
 
     def handle_expect_100(self) -> bool:
         going_on = super().handle_expect_100()
@@ -53,7 +77,11 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request and, unlike werkzeug's own, leave the connection open for the next one."""
         try:
-            answer = self._answer(self.make_environ())
+            try:
+                answer = self._answer(self.make_environ())
+            except _Unclear as error:
+                self.close_connection = True
+                answer = _Answer(str(error), status=400)
             try:
                 self._send(answer)
             finally:

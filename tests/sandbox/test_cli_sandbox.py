@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from gbg_lib.aws import Aws, open_aws
 from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters
 from gbg_lib.stacks import Stacks
-from gbg_sandbox.home import Home, SandboxError
+from gbg_sandbox.home import Home, Running, SandboxError
 from tests.command import ROOT, gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
@@ -129,6 +131,7 @@ def test_one_that_starts_can_be_ended(starting: tuple[Home, int]) -> None:
 
 HOLDING = """
 import gc, sys, time
+from dataclasses import asdict
 from pathlib import Path
 from gbg_sandbox.home import Home
 def begin():
@@ -265,6 +268,49 @@ def test_a_sandbox_that_died_is_told_and_cleaned_up(tmp_path: Path, monkeypatch:
     eventually(lambda: not outliving(family))
     assert not Home(home).state_dir().exists()
     assert gbg(home, "status").stderr.startswith("sandbox: it is not up")
+
+
+def test_a_sandbox_in_another_container_has_not_died(tmp_path: Path) -> None:
+    """Its lock is seen, and its process is not: as this one's by a command in another process namespace."""
+    home = tmp_path / "home"
+    home.mkdir()
+    Home(home).state_file.write_text(
+        json.dumps(asdict(Running(7, "http://127.0.0.1:9", "r", "a", "m", 60.0)))
+    )
+    root = () if os.geteuid() == 0 else ("--map-root-user",)
+    elsewhere = ("unshare", *root, "--pid", "--fork")
+    if shutil.which("unshare") is None or subprocess.run([*elsewhere, "true"], check=False).returncode:
+        pytest.skip("no process namespaces here")
+    with Home(home).lock_file.open("wb") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        told = [gbg(home, word, before=elsewhere).stderr for word in ("status", "up", "down")]
+    assert [one.splitlines()[0] for one in told] == [
+        "sandbox: it is not up",
+        *["sandbox: one runs in another container, which shares this folder"] * 2,
+    ]
+    assert Home(home).died()
+
+
+def test_who_comes_too_late_leaves_the_log_of_who_came_first(tmp_path: Path) -> None:
+    """Both have looked before either held the folder."""
+    home = tmp_path / "home"
+
+    class Late(Home):
+        def _holder(self) -> int | None:
+            return None
+
+    Home(home).up()
+    try:
+        log = home / "sandbox.log"
+        log.write_text("of who came first\n")
+        with pytest.raises(SandboxError, match="it did not start"):
+            Late(home).up()
+        assert log.read_text().startswith("of who came first\n")
+    finally:
+        Home(home).down()
+    Home(home).up()
+    Home(home).down()
+    assert "of who came first" not in log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,3 +19,21 @@ def test_a_round_that_fails_is_told_once_and_does_not_end_the_next_ones(cloud: C
     eventually(lambda: len(rounds) > 3)
     failures = [event.detail for event in cloud.events.since(0) if event.detail_type == "Engine Failure"]
     assert failures == [{"job": "counting", "error": "ValueError('the first one')"}]
+
+
+def test_what_fails_in_every_round_keeps_nothing_else_from_its_turn(cloud: Cloud) -> None:
+    done: list[str] = []
+
+    def act(item: str) -> None:
+        if item == "broken":
+            raise ValueError(item)
+        done.append(item)
+
+    def go_round() -> None:
+        cloud.each("an item", ["broken", "behind it"], act)
+        cloud.clock.pause(0.01)
+
+    cloud.keep("items", go_round)
+    eventually(lambda: len(done) > 2)
+    failures = [event.detail for event in cloud.events.since(0) if event.detail_type == "Engine Failure"]
+    assert failures[0] == {"job": "an item", "error": "ValueError('broken')"}

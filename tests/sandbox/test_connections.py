@@ -47,6 +47,8 @@ class Door:
         self.callers.append(environ["REMOTE_PORT"])
         if request.path == "/endless":
             return Response(part for part in ("one", "two"))(environ, start_response)
+        if request.path == "/refused":
+            return Response("refused", status=403)(environ, start_response)
         if request.path == "/untyped":
             start_response("200 OK", [("Content-Length", "0")])
             return []
@@ -95,6 +97,32 @@ def test_half_a_request_is_no_request(door: Door) -> None:
         line.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
         line.shutdown(socket.SHUT_WR)
         assert line.recv(1) == b""
+    assert door.callers == []
+
+
+def test_a_refusal_reaches_a_client_that_sends_in_chunks(door: Door) -> None:
+    """What lies unread when a connection is closed resets it, and takes the answer along."""
+    line = http.client.HTTPConnection("127.0.0.1", door.port)
+    assert ask(line, "/refused", iter([b"x" * 65536] * 200)) == ("refused", True)
+    line.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ("Content-Length: 4\r\nContent-Length: 5", "Content-Length 4, 5 is not one number"),
+        ("Content-Length: -4", "Content-Length -4 is not one number"),
+        ("Transfer-Encoding: gzip", "Transfer-Encoding gzip is not known here; chunked is"),
+        ("Transfer-Encoding: gzip, chunked", "Transfer-Encoding gzip, chunked is not known here; chunked is"),
+        ("Transfer-Encoding: chunked", "Invalid chunk header"),
+    ],
+)
+def test_a_request_whose_end_can_not_be_told_is_refused(door: Door, headers: str, told: str) -> None:
+    with socket.create_connection(("127.0.0.1", door.port)) as line:
+        line.sendall(f"POST /a HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
+        line.shutdown(socket.SHUT_WR)
+        answer = line.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 400 BAD REQUEST\r\n") and answer.endswith(f"\r\n\r\n{told}"), answer
     assert door.callers == []
 
 

@@ -12,6 +12,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +345,45 @@ def test_what_is_in_use_can_not_be_deleted(balanced: Balanced) -> None:
     with pytest.raises(ClientError) as error:
         elbv2.describe_load_balancers(Names=["front"])
     assert code(error) == "LoadBalancerNotFound"
+
+
+def test_a_load_balancer_that_can_not_be_counted_makes_no_other_be_told_twice(balanced: Balanced) -> None:
+    """The second's only listener forwards to a target group that the records have lost."""
+    elbv2, cloud = balanced.elbv2, balanced.cloud
+    more = elbv2.create_load_balancer(Name="broken", Subnets=list(balanced.place.subnets))["LoadBalancers"][0]
+    group = elbv2.create_target_group(
+        Name="lost", Protocol="HTTP", Port=8080, VpcId=balanced.place.vpc_id
+    )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    elbv2.create_listener(
+        LoadBalancerArn=more["LoadBalancerArn"], Protocol="HTTP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )  # fmt: skip
+    one = balanced.launch("one")
+    balanced.register(one)
+    balanced.become(one, "healthy")
+    with cloud.service("elbv2").lock:
+        lost = cloud.service("elbv2").records.groups.pop(group)
+
+    def failures() -> int:
+        return sum(event.detail_type == "Engine Failure" for event in cloud.events.since(0))
+
+    eventually(lambda: failures() >= 1)
+    since, begun = datetime.now(UTC), failures()  # a change of health is told twice in its second, rightly
+    eventually(lambda: failures() >= begun + 4)
+    until = datetime.now(UTC)
+    with cloud.service("elbv2").lock:
+        cloud.service("elbv2").records.groups[group] = lost
+    dimensions = {
+        "LoadBalancer": balanced.arn.partition("loadbalancer/")[2],
+        "TargetGroup": balanced.group_arn.rpartition(":")[2],
+    }
+    told = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/ApplicationELB",
+        MetricName="HealthyHostCount",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=since,
+        EndTime=until,
+        Period=1,
+        Statistics=["SampleCount"],
+    )["Datapoints"]
+    assert len(told) >= 2 and {point["SampleCount"] for point in told} == {1.0}

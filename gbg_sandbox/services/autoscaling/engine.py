@@ -61,8 +61,7 @@ class AutoScalingEngine:
     def _keep_groups(self) -> None:
         with self._state.changed:
             groups = list(self._state.groups.values())
-        for group in groups:
-            self._keep(group)
+        self._cloud.each("an Auto Scaling group", groups, self._keep)
         with self._state.changed:
             self._state.changed.wait(LOOK_SECONDS)
         if self._cloud.clock.stopped:
@@ -136,13 +135,14 @@ class AutoScalingEngine:
     def _watch_targets(self) -> None:
         with self._state.changed:
             watched = [
-                (group, list(group.target_groups))
+                (group, arn)
                 for group in self._state.groups.values()
                 if "ELB" in group.health_check and group.runs("HealthCheck") and not group.deleting
+                for arn in group.target_groups
             ]
-        for group, arns in watched:
-            for arn in arns:
-                self._judge(group, self.targets.health(arn))
+        self._cloud.each(
+            "targets' health", watched, lambda one: self._judge(one[0], self.targets.health(one[1]))
+        )
         self._cloud.clock.pause(HEALTH_SECONDS)
 
     def _judge(self, group: Group, health: dict[str, str]) -> None:

@@ -47,8 +47,7 @@ class Engine:
         self._cloud.clock.pause(1 - (time.time() - SETTLING_SECONDS) % 1)
         with self._lock:
             alarms = list(self._alarms.by_name.values())
-        for alarm in alarms:
-            self._look_at(alarm, time.time() - SETTLING_SECONDS)
+        self._cloud.each("an alarm", alarms, lambda one: self._look_at(one, time.time() - SETTLING_SECONDS))
 
     def _look_at(self, alarm: Alarm, now: float) -> None:
         period = max(self._cloud.clock.real_seconds(alarm.period_seconds), LEAST_PERIOD_SECONDS)

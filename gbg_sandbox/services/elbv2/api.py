@@ -104,9 +104,10 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
         second = math.floor(time.time()) - 1
         with self.lock:
             listening = [one for one in self.records.load_balancers.values() if one.listener is not None]
-        for load_balancer in listening:
-            self._count_one(load_balancer, range(max(self._told + 1, second - MOST_UNREAD), second), second)
+        unread = range(max(self._told + 1, second - MOST_UNREAD), second)
         self._told = max(self._told, second)
+        count = functools.partial(self._count_one, unread=unread, second=second)
+        self.cloud.each("a load balancer's counters", listening, count)
 
     def _count_one(self, load_balancer: LoadBalancer, unread: range, second: int) -> None:
         rows = self.engine.look_after(load_balancer)

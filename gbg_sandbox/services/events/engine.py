@@ -82,10 +82,12 @@ class Engine:
             )
             for rule in scheduled
         }
-        for rule in scheduled:
-            if time.monotonic() >= self._due[(rule.name, rule.schedule)]:
-                self._due[(rule.name, rule.schedule)] += self._interval(rule)
-                self._trigger(rule, self._scheduled_event(rule))
+        self._cloud.each("a rule's schedule", scheduled, self._look)
+
+    def _look(self, rule: Rule) -> None:
+        if time.monotonic() >= self._due[(rule.name, rule.schedule)]:
+            self._due[(rule.name, rule.schedule)] += self._interval(rule)
+            self._trigger(rule, self._scheduled_event(rule))
 
     def _interval(self, rule: Rule) -> float:
         return max(self._cloud.clock.real_seconds(rule.rate_seconds), REAL_FLOOR_SECONDS)
