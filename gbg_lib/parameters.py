@@ -157,6 +157,13 @@ class Parameters(BaseModel):
     keep_images: int = _parameter(
         5, "how many of the last good golden AMIs stay, whoever uses them", [PRUNE_IMAGES], ge=1, le=1000
     )
+    keep_recorded_days: int = _parameter(
+        365,
+        "how long a release's record keeps its golden AMI, in days; 0 is not at all",
+        [PRUNE_IMAGES],
+        ge=0,
+        le=36500,
+    )
     confirm: str = _parameter(
         "", "the deployment's name, typed, to remove it; empty only shows what would be removed", [TEARDOWN]
     )

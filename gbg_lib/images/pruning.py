@@ -1,8 +1,8 @@
 """Old images go, with their snapshots and the launch template versions that name them.
 
 Every release leaves an image and a template version. An image stays while something runs from it or would
-launch from it, while a kept record names it, while its release can be tried again, and while it is one of the
-last good ones: neither revoked nor of a release that failed.
+launch from it, while a record that is young enough names it, while its release can be tried again, and while
+it is one of the last good ones: neither revoked nor of a release that failed.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/deregister-ami.html
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
@@ -64,6 +66,15 @@ class Releases:
 
 
 NO_RELEASES = Releases()
+
+
+def named_by_records(summaries: Iterable[Mapping[str, Any]], since: datetime) -> frozenset[str]:
+    """Images of releases that began at `since` or later; without a known beginning one counts as new."""
+    return frozenset(
+        str(one["image"])
+        for one in summaries
+        if one["image"] and not (one["started"] and datetime.fromisoformat(one["started"]) < since)
+    )
 
 
 def plan_pruning(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cached_property
 
 from gbg_lib.checks import Check
 from gbg_lib.errors import GateRefused
 from gbg_lib.images import Lineage, PrunePlan, Usage, plan_pruning, prune, read_lineage, read_usage
-from gbg_lib.images.pruning import Releases, check_pruned
+from gbg_lib.images.pruning import Releases, check_pruned, named_by_records
 from gbg_lib.pipeline import LEFT_BY, Pipeline
 from gbg_lib.record.bucket import Bucket
 from gbg_lib.record.store import Store, records
+from gbg_lib.replay import clock
 from gbg_lib.replay.files import as_found
 from gbg_lib.steps import Step
 from gbg_lib.teardown.activity import activities
@@ -20,7 +22,7 @@ from gbg_lib.teardown.activity import activities
 class PruneImages(Step):
     @cached_property
     def recorded(self) -> frozenset[str]:
-        """Images that kept records name: those of this machine, and of the deployment's bucket.
+        """Images that records of the last `keep_recorded_days` name: of this machine, and of the bucket.
 
         Raises RecordError where the two tell different stories.
         """
@@ -28,7 +30,8 @@ class PruneImages(Step):
         store = Store(records(), name)
         as_found(store.index)
         Bucket(self.aws, self.base.get("RecordsBucketName", ""), name).fetch_index(store)
-        return frozenset(str(one["image"]) for one in store.summaries() if one["image"])
+        since = clock.now() - timedelta(days=self.parameters.keep_recorded_days)
+        return named_by_records(store.summaries(), since)
 
     @property
     def releases(self) -> Releases:

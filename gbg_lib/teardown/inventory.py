@@ -43,6 +43,8 @@ class Inventory:
     """named like the deployment's things, but without its tag and in none of its stacks"""
     foreign: tuple[str, ...] = ()
     """ARNs that the tagging API tells, of kinds that no runbook makes: told, and left alone"""
+    unasked: str = ""
+    """why the tagging API could not be asked: then things under odd names are not found"""
 
     @property
     def outside(self) -> tuple[Found, ...]:
@@ -107,6 +109,7 @@ def read_inventory(aws: Aws, deployment: str) -> Inventory:
         tuple(thing for thing, is_ours in zip(every, known, strict=True) if is_ours),
         tuple(thing for thing, is_ours in zip(every, known, strict=True) if not is_ours),
         tagged.foreign(stack_names(deployment)),
+        tagged.unasked,
     )
 
 

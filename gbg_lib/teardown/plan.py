@@ -34,6 +34,8 @@ class TeardownPlan:
     """what it costs today, which then ends"""
     serving: int = 0
     """instances that visitors reach now, and afterwards none"""
+    unseen: str = ""
+    """what can't be found, and why; empty where everything can"""
 
 
 def make_plan(
@@ -51,7 +53,15 @@ def make_plan(
         tuple(_refusals(inventory, usage)),
         inventory.cost(prices),
         serving,
+        unseen(inventory),
     )
+
+
+def unseen(inventory: Inventory) -> str:
+    """Outside EC2 and Auto Scaling, which are asked by tag themselves."""
+    if not inventory.unasked:
+        return ""
+    return f"things under odd names are not found, for tag:GetResources is refused ({inventory.unasked})"
 
 
 def _reason(inventory: Inventory, something: bool) -> str:

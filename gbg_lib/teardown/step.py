@@ -15,7 +15,7 @@ from gbg_lib.prices import Prices, read_prices
 from gbg_lib.stacks import GOING_ON
 from gbg_lib.steps import Step
 from gbg_lib.teardown.inventory import Inventory, keeps_records, read_inventory
-from gbg_lib.teardown.plan import TeardownPlan, make_plan
+from gbg_lib.teardown.plan import TeardownPlan, make_plan, unseen
 from gbg_lib.teardown.removal import REST_SECONDS, Told, remove_everything
 from gbg_lib.teardown.tagged import TAG
 from gbg_lib.waiting import rounds
@@ -125,6 +125,7 @@ class Teardown(Step):
         going = all(stack.status.endswith(GOING_ON) for stack in now.stacks)
         none = f"none but {kept}, which stays" if kept else "none"
         again = "run this again: it goes on from what is there"
+        others = unseen(now) or _kept(now.foreign)
         return [
             Check("stacks", not now.stacks, stacks or "none", again, pending=going),
             Check("what goes on", not now.activities, going_on or "nothing", "its end", pending=True),
@@ -132,12 +133,7 @@ class Teardown(Step):
             Check(
                 "EC2's own list of tags", not (tagged := self._tagged()), ", ".join(tagged) or "none", again
             ),
-            Check(
-                "tags of other kinds",
-                not now.foreign,
-                ", ".join(now.foreign) or "none",
-                "no runbook made it: delete it where it was made; what is gone AWS tells for a while",
-            ),
+            Check("tags of other kinds", True, others, "delete it where it was made"),
         ]
 
     def _tagged(self) -> list[str]:
@@ -158,3 +154,8 @@ class Teardown(Step):
         except TimedOut:
             return tagged
         return []
+
+
+def _kept(foreign: tuple[str, ...]) -> str:
+    """What no runbook made is its maker's; and what is gone AWS tells for a while."""
+    return f"kept, as no runbook makes such: {', '.join(foreign)}" if foreign else "none"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gbg_lib.aws import Aws
+from gbg_lib.errors import AccessRefused
 
 TAG = "gbg:deployment"
 NAMESPACES = {"elbv2": "elasticloadbalancing"}
@@ -32,6 +33,8 @@ ASKED_WHOLE = frozenset({"autoscaling", "ec2", "iam"})
 @dataclass(frozen=True)
 class Tagged:
     arns: tuple[str, ...] = ()
+    unasked: str = ""
+    """why the API could not be asked, and so tells nothing"""
 
     def names(self, service: str, identity: str, name: str) -> bool:
         """Whether it tells of this thing; `service` as boto3 calls it."""
@@ -46,12 +49,18 @@ class Tagged:
 
 
 def read_tagged(aws: Aws, deployment: str) -> Tagged:
-    found = aws.pages(
-        "resourcegroupstaggingapi",
-        "get_resources",
-        "ResourceTagMappingList",
-        TagFilters=[{"Key": TAG, "Values": [deployment]}],
-    )
+    """Without the right to ask, things go by their names alone, and `unasked` says so."""
+    try:
+        found = list(
+            aws.pages(
+                "resourcegroupstaggingapi",
+                "get_resources",
+                "ResourceTagMappingList",
+                TagFilters=[{"Key": TAG, "Values": [deployment]}],
+            )
+        )
+    except AccessRefused as refused:
+        return Tagged(unasked=refused.what)
     return Tagged(tuple(sorted(one["ResourceARN"] for one in found)))
 
 

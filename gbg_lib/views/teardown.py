@@ -63,6 +63,8 @@ def removal_table(plan: TeardownPlan) -> Table:
         title += f"; {_who(plan.serving)} visitors now, and none will afterwards"
     if plan.kept:
         title += f"; kept: {', '.join(plan.kept)}"
+    if plan.unseen:
+        title += f"; {plan.unseen}"
     if plan.refusals:
         title += f"; refused as long as: {'; '.join(plan.refusals)}"
     return table(rows, ["step", "what", "count", "how", "which"], title)

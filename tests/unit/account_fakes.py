@@ -75,6 +75,7 @@ class FakeAccount:
     """bucket → objects"""
     logs: set[str] = field(default_factory=set)
     untagged: set[str] = field(default_factory=set)
+    may_ask_for_tags: bool = True
     """names of what carries no tag"""
     going_on: dict[str, str] = field(default_factory=dict)
     """its id → release, bake, build or deployment"""
@@ -168,6 +169,8 @@ class FakeAccount:
         return {"Versions": [{"Key": one, "VersionId": "1"} for one in self.buckets[given["Bucket"]]]}
 
     def get_resources(self, **given: Any) -> dict[str, Any]:
+        if not self.may_ask_for_tags:
+            raise refusal("AccessDenied", "not authorized to perform: tag:GetResources")
         return {"ResourceTagMappingList": [{"ResourceARN": one} for one in self.told]}
 
     def describe_log_groups(self, **given: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gbg_lib.errors import AwsError, CheckFailed, GateRefused, MisuseError, NotThere
@@ -19,7 +21,7 @@ from gbg_lib.images import (
     revoke,
 )
 from gbg_lib.images.golden import REVOKED
-from gbg_lib.images.pruning import Releases, check_pruned
+from gbg_lib.images.pruning import Releases, check_pruned, named_by_records
 from gbg_lib.images.revocation import check_revoked
 from tests.unit.image_fakes import AMAZON, FakeImages
 
@@ -147,6 +149,15 @@ class TestPruning:
     def test_records_and_the_last_ones_stay(self, cloud: FakeImages) -> None:
         assert self.kept(cloud, kept_images=["ami-1"])["ami-1"] == "a kept record names it"
         assert self.kept(cloud, last=2)["ami-2"] == "one of the last"
+
+    def test_a_record_keeps_its_image_as_long_as_it_is_young_enough(self) -> None:
+        told: list[dict[str, str | None]] = [
+            {"image": "ami-1", "started": "2024-01-01T00:00:00Z"},
+            {"image": "ami-2", "started": "2025-01-01T00:00:00Z"},
+            {"image": "ami-3", "started": None},
+            {"image": "", "started": "2025-01-01T00:00:00Z"},
+        ]
+        assert named_by_records(told, datetime(2024, 6, 1, tzinfo=UTC)) == {"ami-2", "ami-3"}
 
     def test_a_revoked_image_is_not_one_of_the_last_good_ones(self, cloud: FakeImages) -> None:
         cloud.tags("ami-3")[REVOKED] = "bad kernel"

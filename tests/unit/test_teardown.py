@@ -9,6 +9,7 @@ import pytest
 from gbg_lib.errors import AwsError, CheckFailed, GateRefused
 from gbg_lib.parameters import Parameters
 from gbg_lib.teardown import Teardown
+from gbg_lib.views.teardown import removal_table
 from tests.unit.account_fakes import Died, FakeAccount, FakeStack
 
 BAKE = "b0000000-0000-4000-8000-000000000001"
@@ -248,12 +249,21 @@ class TestTags:
     ) -> None:
         account.told = [arn]
         assert (f"{arn} (no runbook makes such)" in teardown(account).plan().kept) is foreign
+        told = run(account).check()[-1].found
+        assert told == (f"kept, as no runbook makes such: {arn}" if foreign else "none")
+
+    def test_without_the_right_to_ask_for_tags_it_goes_by_names_and_says_what_it_can_not_find(
+        self, account: FakeAccount
+    ) -> None:
+        account.logs.add("/odd")
+        account.told = [f"arn:aws:logs:{self.HERE}:log-group:/odd"]
+        account.may_ask_for_tags = False
         step = run(account)
-        if foreign:
-            with pytest.raises(CheckFailed, match=arn):
-                step.check()
-        else:
-            assert step.check()
+        assert account.logs == {"/shop/bake", "/odd"}
+        said = "things under odd names are not found, for tag:GetResources is refused (not authorized"
+        assert step.plan().unseen.startswith(said)
+        assert said in str(removal_table(step.plan()))
+        assert step.check()[-1].found.startswith(said)
 
 
 def test_what_stays_is_named_with_its_reason(account: FakeAccount) -> None:

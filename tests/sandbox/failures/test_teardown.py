@@ -1,7 +1,12 @@
-"""The end of a world of the table, with everything at work that can be: all of it goes in one teardown."""
+"""The end of each world of the table: whatever its rows have left goes in a teardown, which proves it."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,19 +14,27 @@ import pytest
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
 from gbg_lib.teardown.activity import activities
+from tests.command import clean_environment
 from tests.sandbox.e2e.inventory import inventory
 from tests.sandbox.e2e.world import Deployment, exhaust
 from tests.sandbox.failures.conftest import Table
+from tests.sandbox.failures.rows import ROWS
 
-GROUP = 0
-pytestmark = pytest.mark.xdist_group("failures-0")
+GROUPS = sorted({row.group for row in ROWS})
+
+
+@pytest.fixture(
+    params=[pytest.param(one, marks=pytest.mark.xdist_group(f"failures-{one}")) for one in GROUPS]
+)
+def group(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
 
 
 def kinds_that_go_on(of: Deployment) -> set[str]:
     return {one.kind for one in activities(of.aws, of.name)}
 
 
-def all_at_work(of: Deployment) -> None:
+def all_at_work(of: Deployment, home: Path) -> None:
     """A release whose build hangs, a deployment and a bake, each on its way."""
 
     def hang(folder: Path) -> None:
@@ -45,15 +58,48 @@ def all_at_work(of: Deployment) -> None:
     assert kinds_that_go_on(of) == {"release", "build", "deployment", "bake"}
 
 
-def test_whatever_is_left_goes_and_the_listing_proves_it(table: Table) -> None:
-    if not table.begun(GROUP):
+def as_the_rows_leave_it(of: Deployment, home: Path) -> None:
+    assert all(one.over for one in of.run.pipeline.executions())
+
+
+def killed_while_part_3_goes(of: Deployment, home: Path) -> None:
+    """A first teardown's process, and its notebook's, are killed without warning."""
+    words = ("run", "9", "-p", f"confirm={of.name}", "-p", "remove_records=true")
+    first = subprocess.Popen(
+        [sys.executable, "-m", "gbg_cli", *words],
+        cwd=home.parent,
+        env=clean_environment(GBG_HOME=str(home), GBG_RUNS=str(home.parent / "runs")),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    stacks, name = of.base.stacks, of.run.pipeline_stack
+    of.until(lambda: stacks.status_or_none(name) in ("DELETE_IN_PROGRESS", None), "the end of Part 3")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert inventory(of.aws, of.name), "it was killed midway"
+
+
+STATES: dict[int, Callable[[Deployment, Path], None]] = {
+    0: all_at_work,
+    1: as_the_rows_leave_it,
+    2: killed_while_part_3_goes,
+}
+
+
+def test_every_world_of_the_table_ends_in_a_state_of_its_own() -> None:
+    assert list(STATES) == GROUPS
+
+
+def test_whatever_is_left_goes_and_the_listing_proves_it(group: int, table: Table) -> None:
+    if not table.begun(group):
         pytest.skip("no row of this group was asked for, so there is no world to end")
-    of = table.deployment(GROUP)
-    all_at_work(of)
+    of = table.deployment(group)
+    STATES[group](of, table.home(group))
     of.change(confirm=of.name, remove_records=True)
     step = Teardown(of.parameters, of.aws)
     exhaust(step.apply(step.plan()))
     assert step.check()
     assert inventory(of.aws, of.name) == []
     assert golden_images(of.aws, of.name) == []
-    table.give_up(GROUP)
+    table.give_up(group)
