@@ -21,7 +21,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from gbg_lib.errors import Explained, GbgError, RunFailed, TimedOut
+from gbg_lib.errors import Explained, GbgError, Interrupted, RunFailed, TimedOut
 from gbg_lib.runner import journal, whole_files
 from gbg_lib.runner.given import require_known
 from gbg_lib.runner.in_flight import InFlight, told_in_time
@@ -148,7 +148,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if not seconds or cell.cell_type != "code":
             return None
         heading = heading_of(self.nb.cells, index)
-        return self.watch.stop.after(seconds, lambda: self.watch.stop.ask(_over(f"cell, {heading}", seconds)))
+        where = f"cell, {heading}" if heading else f"cell {index + 1}"
+        return self.watch.stop.after(seconds, lambda: self.watch.stop.ask(_over(where, seconds)))
 
 
 class GbgEngine(NBClientEngine):  # type: ignore[misc]
@@ -287,7 +288,7 @@ def _close(notebook: Notebook, watch: Watch, given: Mapping[str, Any], error: Ba
     if error or notebook.nb.metadata.papermill.exception:
         status = "explained" if _only_explained(notebook.nb) else "failed"
     if wish:
-        status = "interrupted"
+        status = "interrupted" if isinstance(wish, Interrupted) else "failed"
     notebook.nb.metadata[METADATA] = {"status": status}
     if wish is not None:
         watch.in_flight = [] if watch.replays else told_in_time(given)

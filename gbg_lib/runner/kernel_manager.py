@@ -8,8 +8,10 @@ from queue import Empty
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_core.paths import jupyter_path
 from traitlets import default
 from traitlets.config import Config
 from zmq import RECONNECT_IVL
@@ -75,6 +77,16 @@ class ForkedProvisioner(LocalProvisioner):
 
 class ForkedKernelManager(AsyncKernelManager):
     client_factory = PromptClient
+
+    @property
+    def kernel_spec(self) -> KernelSpec | None:
+        """As jupyter finds it, which loads all of IPython to learn of a folder."""
+        if self._kernel_spec is None and self.kernel_name == NATIVE_KERNEL_NAME:
+            known = KernelSpecManager(kernel_dirs=jupyter_path("kernels"), ensure_native_kernel=False)
+            folder = known.find_kernel_specs().get(self.kernel_name, "")
+            if (Path(folder) / "kernel.json").is_file():
+                self._kernel_spec = KernelSpec.from_resource_dir(folder)
+        return super().kernel_spec
 
     @default("context")
     def _context_default(self) -> Context:

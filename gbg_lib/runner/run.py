@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from gbg_lib.errors import DONE, FAILED, GbgError, Interrupted, MisuseError, ParameterError, RunFailed
@@ -37,6 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """where a runbook's kernel works: there it finds gbg_lib"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _loading: list[Thread] = []
+_can_start = Event()
+"""whether all is loaded that a kernel is started with"""
 Progress = Callable[[int, int, str], None]
 """cell number, number of cells, the heading it stands under"""
 
@@ -133,10 +135,13 @@ def prepare() -> None:
 
 
 def _load() -> None:
+    """What starts a kernel first; what makes pages is loaded while the kernel starts."""
     try:
-        import papermill.execute  # noqa: F401
-
-        render(EMPTY, "")  # the page's templates are compiled once
+        try:
+            import papermill.execute  # noqa: F401
+        finally:
+            _can_start.set()
+        render(ONE_CELL, "")  # templates are compiled once, and what colours code is loaded
     finally:
         gc.freeze()
         gc.enable()
@@ -185,8 +190,8 @@ class _Work:
 
     def execute(self, given: Mapping[str, Any]) -> GbgError | None:
         """Why it failed, if it did."""
-        for thread in _loading:  # two threads that import the same packages trip over each other
-            thread.join()
+        if _loading:
+            _can_start.wait()  # two threads that import the same packages trip over each other
         import papermill  # noqa: F401  # first: it loads the engine as an entry point
 
         from gbg_lib.runner.engine import Watch, register
@@ -314,3 +319,9 @@ def status_of(failure: GbgError | None) -> Literal["done", "explained", "failed"
 
 
 EMPTY = nbformat.v4.writes(nbformat.v4.new_notebook())
+ONE_CELL = nbformat.v4.writes(
+    nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("0")],
+        metadata={"language_info": {"name": "python", "pygments_lexer": "ipython3"}},
+    )
+)

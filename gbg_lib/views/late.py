@@ -19,3 +19,8 @@ notebook: Any = Late("IPython.display")
 """https://ipython.readthedocs.io/en/stable/api/generated/IPython.display.html"""
 ipython: Any = Late("IPython.core.getipython")
 refusals: Any = Late("IPython.core.error")
+matplotlib: Any = Late("matplotlib")
+figures: Any = Late("matplotlib.figure")
+shapes: Any = Late("matplotlib.collections")
+axis: Any = Late("gbg_lib.views.time_axis")
+"""two runbooks draw; a kernel that does not is half a second earlier there"""

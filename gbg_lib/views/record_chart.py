@@ -6,18 +6,18 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from gbg_lib.record.archive import Archive
 from gbg_lib.record.format import Evidence, odd_is_refused
 from gbg_lib.record.story import BAD, side
 from gbg_lib.record.words import plain
-from gbg_lib.views.stages import DOTS_PER_INCH, FAINT, FONT, INK, time_axis
+from gbg_lib.views.late import axis, figures, matplotlib, shapes
+from gbg_lib.views.stages import DOTS_PER_INCH, FAINT, FONT, INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH_INCHES, ROW_INCHES = 10.0, 0.26
 PANEL_INCHES = 1.5
@@ -73,7 +73,8 @@ class RecordChart:
     def figure(self) -> Figure:
         execution = self._archive.one("execution")
         if execution is None or execution.at is None:
-            return Figure(figsize=(WIDTH_INCHES, 1))
+            empty: Figure = figures.Figure(figsize=(WIDTH_INCHES, 1))
+            return empty
         bars = [*_stages(self._archive), *_steps(self._archive), *_machines(self._archive)]
         rows = list(dict.fromkeys(bar.row for bar in bars))
         ends = [bar.begin + timedelta(seconds=bar.seconds) for bar in bars]
@@ -81,9 +82,9 @@ class RecordChart:
         alarms = _alarms(self._archive, execution.at, whole)
         below = (len({bar.row for bar in alarms}) + 1) * ROW_INCHES
         heights = [max(len(rows), 1) * ROW_INCHES, PANEL_INCHES, PANEL_INCHES * 0.8, below]
-        with rc_context({**FONT, "font.size": 9}):
+        with matplotlib.rc_context({**FONT, "font.size": 9}):
             tall = sum(heights) + REST_INCHES
-            figure = Figure(figsize=(WIDTH_INCHES, tall))
+            figure: Figure = figures.Figure(figsize=(WIDTH_INCHES, tall))
             figure.subplots_adjust(  # a layout of matplotlib's own would draw everything twice
                 left=LEFT_SHARE,
                 right=0.995,
@@ -98,7 +99,7 @@ class RecordChart:
             _draw_alarms(axes[3], alarms, execution.at, whole)
             for one in axes[:-1]:
                 _plain_frame(one)
-            time_axis(axes[3], whole)
+            axis.time_axis(axes[3], whole)
             axes[0].set_title(_safe(self.title), loc="left", fontweight="bold", pad=10)
             return figure
 
@@ -157,7 +158,7 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], rows: Sequence[str], begin: date
             )
             for bar in alike
         ]
-        drawn = PolyCollection(corners, facecolors=colour, edgecolors="white", linewidths=0.4)
+        drawn = shapes.PolyCollection(corners, facecolors=colour, edgecolors="white", linewidths=0.4)
         if failed:
             drawn.set_hatch("xxxx")
         axes.add_collection(drawn, autolim=False)
@@ -184,7 +185,7 @@ def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
             corners = [
                 _corners(time, period, value / 2, value) for time, value in zip(times, values, strict=True)
             ]
-            axes.add_collection(PolyCollection(corners, facecolors=colour, label=label), autolim=False)
+            axes.add_collection(shapes.PolyCollection(corners, facecolors=colour, label=label), autolim=False)
             highest = max([highest, *values])
     axes.set_ylim(0, highest * 1.35 or 1.0)
     if axes.collections:

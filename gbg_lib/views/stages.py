@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
-
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from gbg_lib.pipeline import Action
+from gbg_lib.views.late import axis, figures, matplotlib
 from gbg_lib.views.table import duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"Succeeded": "#0072b2", "InProgress": "#e69f00", "Failed": "#d55e00", "Abandoned": "#999999"}
 """Okabe and Ito's palette: told apart by colour-blind readers"""
@@ -26,8 +26,6 @@ BAR = 0.4
 """share of a row's height"""
 LEAST_SHARE = 0.004
 """of the axis, so that a stage of no time is seen"""
-UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
-"""from so many seconds on, seconds a unit, its name"""
 
 
 class StagesPicture:
@@ -53,9 +51,9 @@ class StagesPicture:
         return target.getvalue(), {"width": width, "height": height, "alt": self.words}
 
     def figure(self) -> Figure:
-        with rc_context(FONT):
+        with matplotlib.rc_context(FONT):
             height = REST_INCHES + ROW_INCHES * max(len(self.actions), 1)
-            figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+            figure: Figure = figures.Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
             axes = figure.add_subplot()
             self._draw(axes)
             return figure
@@ -70,7 +68,7 @@ class StagesPicture:
         labels = [action.label for action in self.actions]
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
-        time_axis(axes, whole)
+        axis.time_axis(axes, whole)
         if self.title:
             axes.set_title(self.title, loc="left", fontweight="bold", pad=10)
 
@@ -100,27 +98,3 @@ def _bar(axes: Axes, row: int, at: float, action: Action, whole: float) -> None:
         color=INK,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
     )
-
-
-def time_axis(axes: Axes, whole: float) -> None:
-    """Round steps in the unit that fits; room at the right for the last bar's words."""
-    _, unit, name = next(found for found in UNITS if whole >= found[0])
-    axes.set_xlim(0, whole * 1.18)
-    axes.xaxis.set_major_locator(_Steps(unit))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds / unit:g}"))
-    axes.set_xlabel(f"{name} since the release began", loc="left", color=INK)
-    axes.grid(axis="x", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, colors=INK)
-
-
-class _Steps(MaxNLocator):
-    """Round numbers of the unit instead of round numbers of seconds."""
-
-    def __init__(self, unit: float) -> None:
-        super().__init__(nbins=8, integer=True, steps=[1, 2, 5, 10])
-        self._unit = unit
-
-    def tick_values(self, vmin: float, vmax: float) -> Any:
-        return [self._unit * tick for tick in super().tick_values(vmin / self._unit, vmax / self._unit)]

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 
+from gbg_lib.runner.kernel_manager import ForkedKernelManager
 from gbg_lib.runner.kernels import forkable
 from gbg_lib.runner.run import run
 from tests.notebooks.small import write_notebook
@@ -39,3 +41,9 @@ def test_only_this_python_s_ipykernel_is_forked() -> None:
     assert forkable([sys.executable, "-m", "ipykernel_launcher", "-f", "x.json"])
     assert not forkable(["/elsewhere/python", "-m", "ipykernel_launcher", "-f", "x.json"])
     assert not forkable(["R", "--slave", "-e", "IRkernel::main()"])
+
+
+def test_the_kernelspec_is_the_one_that_jupyter_finds() -> None:
+    found = ForkedKernelManager(kernel_name="python3").kernel_spec
+    assert found is not None
+    assert found.to_dict() == KernelSpecManager().get_kernel_spec("python3").to_dict()

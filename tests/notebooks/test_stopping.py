@@ -169,6 +169,8 @@ def test_a_limit_of_time_ends_cell_and_run(tmp_path: Path, limits: Limits, what:
     [result] = (tmp_path / "runs").glob("*/result.json")
     told = json.loads(result.read_text())
     assert (told["status"], told["exit_status"], told["what"]) == ("failed", 1, over.value.what)
+    [notebook] = (tmp_path / "runs").glob("*/mine.ipynb")
+    assert nbformat.read(notebook, as_version=4).metadata.gbg.status == "failed"
 
 
 def test_papermill_itself_closes_the_notebook_when_it_is_terminated(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import yaml
+
+from gbg_lib.runs.environment import lock
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -29,6 +32,11 @@ def test_the_lock_is_made_from_the_project_file() -> None:
     assert names((ROOT / "requirements/base.in").read_text().splitlines()) == names(project["dependencies"])
     locked = names((ROOT / "requirements/base.lock").read_text().splitlines())
     assert names(project["dependencies"]) <= locked
+
+
+def test_a_run_locks_what_importlib_knows_of() -> None:
+    known = {f"{one.name}=={one.version}" for one in distributions() if one.name}
+    assert set(lock().splitlines()[1:]) == known
 
 
 def test_every_locked_version_is_exact() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +76,9 @@ def test_nothing_is_patched() -> None:
     for folder in ("tests", "gbg_lib", "gbg_sandbox", "gbg_cli"):
         for path in modules(folder):
             assert not any(name.startswith("unittest.mock") for name in imported(path)), path
+
+
+def test_a_kernel_loads_what_draws_only_when_something_is_drawn() -> None:
+    """Two runbooks of ten have pictures; matplotlib takes half a second."""
+    code = "import sys, gbg_lib.steps, gbg_lib.views\nsys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
