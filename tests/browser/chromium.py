@@ -16,7 +16,7 @@ from typing import Any
 
 import websocket
 
-SECONDS = 60
+SECONDS = 180
 CONTROL, SHIFT = 2, 8
 KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "Backspace": (8, ""), " ": (32, " ")}
 """a key's code for Windows, which Chromium goes by everywhere, and what it types"""

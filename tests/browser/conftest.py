@@ -19,7 +19,7 @@ QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-BROWSER_SECONDS = 60
+BROWSER_SECONDS = 180
 
 
 @pytest.fixture(scope="session")

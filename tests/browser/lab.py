@@ -21,10 +21,10 @@ from tests.browser.chromium import SHIFT, Chromium
 ROOT = Path(__file__).parent.parent.parent
 NOT_COPIED = ("build", "runs", "records")
 """of the project's own folder, besides what is hidden: what tests and learners have made"""
-START_SECONDS, STOP_SECONDS = 120, 60
+START_SECONDS, STOP_SECONDS = 300, 180
 CELL_SECONDS = 300
 
-OPEN_SECONDS = 120
+OPEN_SECONDS = 300
 MOST_TABS = 60
 
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"

@@ -91,8 +91,8 @@ def test_a_launch_that_fails_is_told_and_tried_again(fleet: Fleet, machines: Fak
     eventually(lambda: fleet.activities("web"))
     eventually(lambda: fleet.activities("web")[0]["StatusCode"] == "Failed")
     assert "no space left" in fleet.activities("web")[-1]["StatusMessage"]
-    told = [event.detail_type for event in fleet.place.cloud.events.since(0)]
-    assert "EC2 Instance Launch Unsuccessful" in told
+    events, unsuccessful = fleet.place.cloud.events, "EC2 Instance Launch Unsuccessful"
+    eventually(lambda: unsuccessful in [event.detail_type for event in events.since(0)])
     machines.failure = ""
     eventually(lambda: len(fleet.serving("web")) == 1)
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.events import Event
 from gbg_sandbox.service import Principal
 from gbg_sandbox.services.ssm.automation.actions.script import RUNNER
 from gbg_sandbox.services.ssm.automation.state import NO_OUTPUT
@@ -408,16 +409,17 @@ def test_a_script_ends_with_the_sandbox(tmp_path: Path) -> None:
 def test_every_change_is_announced(bench: Bench) -> None:
     bench.document(sleep())
     done = bench.run()
-    mine = [
-        event
-        for event in bench.cloud.events.since(0)
-        if event.source == "aws.ssm" and event.detail.get("ExecutionId") == done["AutomationExecutionId"]
-    ]
-    assert [(event.detail.get("StepName", ""), event.detail["Status"]) for event in mine] == [
+
+    def mine() -> list[Event]:
+        found = [event for event in bench.cloud.events.since(0) if event.source == "aws.ssm"]
+        return [one for one in found if one.detail.get("ExecutionId") == done["AutomationExecutionId"]]
+
+    eventually(lambda: len(mine()) >= 5)
+    assert [(event.detail.get("StepName", ""), event.detail["Status"]) for event in mine()] == [
         ("", "Pending"), ("", "InProgress"), ("rest", "InProgress"), ("rest", "Success"), ("", "Success"),
     ]  # fmt: skip
-    assert mine[-1].detail["Definition"] == "doc"
-    assert mine[-1].detail_type == "EC2 Automation Execution Status-change Notification"
+    assert mine()[-1].detail["Definition"] == "doc"
+    assert mine()[-1].detail_type == "EC2 Automation Execution Status-change Notification"
 
 
 @pytest.fixture

@@ -63,17 +63,18 @@ class Activities:
         self, group: Group, activity: Activity, kind: str, status: str = "Successful", message: str = ""
     ) -> None:
         """Close an activity and tell it. `kind` is "launch" or "terminate"."""
-        with self._state.changed:
-            activity.status, activity.message = status, message
-            activity.progress, activity.ended = 100, self._cloud.clock.now()
-            self._state.changed.notify_all()
-        detail_type, notification, words = ENDINGS[kind, status == "Successful"]
+        self.close(activity, status, message)
+        self.tell(group, activity, kind)
+
+    def tell(self, group: Group, activity: Activity, kind: str) -> None:
+        """What AWS announces of an activity that has ended."""
+        detail_type, notification, words = ENDINGS[kind, activity.status == "Successful"]
         self._publish(group, activity, kind, detail_type)
         subject = f'Auto Scaling: {words} for group "{group.name}"'
         self.notify(group, notification, subject, self._message(activity))
 
     def close(self, activity: Activity, status: str = "Successful", message: str = "") -> None:
-        """End an activity that AWS announces nowhere."""
+        """End an activity, and announce it nowhere."""
         with self._state.changed:
             activity.status, activity.message = status, message
             activity.progress, activity.ended = 100, self._cloud.clock.now()

@@ -67,8 +67,8 @@ class Leaving:
             self._patience.until(lambda: states.get(instance.id) == "terminated")
         with self._state.changed:
             group.instances.pop(instance.id, None)
-            self._state.changed.notify_all()
-        self._activities.end(group, activity, "terminate")
+            self._activities.close(activity)
+        self._activities.tell(group, activity, "terminate")
 
     def _stays(self, group: Group, instance: GroupInstance, activity: Activity, message: str) -> None:
         """EC2 refused: the instance keeps serving nobody; the activity says why."""
