@@ -7,6 +7,8 @@ import json
 import pytest
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.events import Event
+from tests.sandbox.places import eventually
 from tests.sandbox.stack_steps import Steps, refused
 
 CHAIN = """
@@ -100,13 +102,16 @@ def test_resources_carry_the_stacks_tags(stacks: Steps, cloud: Cloud) -> None:
 
 def test_status_changes_are_announced(stacks: Steps, cloud: Cloud) -> None:
     stacks.create("chain", CHAIN)
-    told = [event for event in cloud.events.since(0) if event.source == "aws.cloudformation"]
-    of_stack = [e for e in told if e.detail_type == "CloudFormation Stack Status Change"]
-    assert [e.detail["status-details"]["status"] for e in of_stack] == [
-        "CREATE_IN_PROGRESS",
-        "CREATE_COMPLETE",
-    ]
-    of_topic = [e for e in told if e.detail.get("logical-resource-id") == "First"]
+
+    def told() -> list[Event]:
+        return [event for event in cloud.events.since(0) if event.source == "aws.cloudformation"]
+
+    def of_stack() -> list[str]:
+        changes = [e for e in told() if e.detail_type == "CloudFormation Stack Status Change"]
+        return [e.detail["status-details"]["status"] for e in changes]
+
+    eventually(lambda: of_stack() == ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
+    of_topic = [e for e in told() if e.detail.get("logical-resource-id") == "First"]
     assert of_topic[-1].detail["physical-resource-id"] == stacks.physical("chain")["First"]
 
 

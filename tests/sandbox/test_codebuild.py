@@ -24,6 +24,7 @@ from tests.sandbox.builds import (
     run,
     service_role,
 )
+from tests.sandbox.places import eventually
 from tests.sandbox.shell_machines import ShellMachines
 
 PHASES = [
@@ -224,10 +225,13 @@ def test_a_build_stopped_before_its_container_runs_leaves_no_machine(cloud: Clou
 def test_state_changes_are_announced(cloud: Cloud) -> None:
     put_source(cloud, "version: 0.2\nphases:\n  build:\n    commands: ['false']\n")
     build = run(cloud, project(cloud, service_role(cloud, LOGS, BUCKET)))
-    told = [event for event in cloud.events.since(0) if event.source == "aws.codebuild"]
-    states = [event.detail["build-status"] for event in told if "State Change" in event.detail_type]
-    phases = [event.detail["completed-phase"] for event in told if "Phase Change" in event.detail_type]
-    assert states == ["IN_PROGRESS", "FAILED"]
+
+    def told(kind: str, detail: str) -> list[str]:
+        changes = [event for event in cloud.events.since(0) if event.source == "aws.codebuild"]
+        return [event.detail[detail] for event in changes if kind in event.detail_type]
+
+    eventually(lambda: told("State Change", "build-status") == ["IN_PROGRESS", "FAILED"])
+    phases = told("Phase Change", "completed-phase")
     assert phases == [one["phaseType"] for one in build["phases"]][:-1]
 
 

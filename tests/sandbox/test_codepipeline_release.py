@@ -12,7 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
+from gbg_sandbox.events import Event
 from tests.sandbox.pipelines import World, approval_action, build_action, deploy_action, invoke_action, stage
+from tests.sandbox.places import eventually
 from tests.sandbox.shell_machines import ShellMachines
 
 RIGHTS = [
@@ -81,7 +83,12 @@ def test_states_of_a_release_are_announced(world: World) -> None:
     answer(world)
     execution = world.create(stage("Bake", invoke_action()))
     world.finished(execution)
-    told = [event for event in world.cloud.events.since(0) if event.source == "aws.codepipeline"]
+
+    def announced() -> list[Event]:
+        return [event for event in world.cloud.events.since(0) if event.source == "aws.codepipeline"]
+
+    eventually(lambda: len(announced()) >= 10)
+    told = announced()
     assert {event.detail["execution-id"] for event in told} == {execution}
     assert [
         (

@@ -129,16 +129,20 @@ def test_amazons_images_are_not_ours_to_change(place: Place) -> None:
         place.ec2.deregister_image(ImageId=place.image_id)
 
 
-def test_each_new_state_of_an_image_is_announced(place: Place) -> None:
-    (builder,) = place.launch()
-    image_id = bake(place, builder, "golden")
-    place.ec2.deregister_image(ImageId=image_id)
-    told = [
+def told(place: Place, image_id: str) -> list[str]:
+    return [
         event.detail["State"]
         for event in place.cloud.events.since(0)
         if event.detail_type == "EC2 AMI State Change" and event.detail["ImageId"] == image_id
     ]
-    assert told == ["available", "deregistered"]
+
+
+def test_each_new_state_of_an_image_is_announced(place: Place) -> None:
+    (builder,) = place.launch()
+    image_id = bake(place, builder, "golden")
+    eventually(lambda: told(place, image_id) == ["available"])
+    place.ec2.deregister_image(ImageId=image_id)
+    assert told(place, image_id) == ["available", "deregistered"]
 
 
 def test_an_encrypted_volume_stays_encrypted(place: Place) -> None:
