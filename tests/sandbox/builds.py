@@ -74,7 +74,7 @@ def finished(cloud: Cloud, build: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = client.batch_get_builds(ids=[build["id"]])["builds"][0]
         return found
 
-    assert cloud.clock.wait_until(lambda: told()["buildComplete"], aws_seconds=0, real_floor=60), told()
+    assert cloud.clock.wait_until(lambda: told()["buildComplete"], aws_seconds=0, real_floor=300), told()
     return told()
 
 

@@ -162,7 +162,7 @@ class World:
         return next(one for one in self.executions() if one["pipelineExecutionId"] == execution_id)
 
     def wait(self, condition: Callable[[], object], what: object = "") -> None:
-        done = self.cloud.clock.wait_until(lambda: bool(condition()), aws_seconds=0, real_floor=40)
+        done = self.cloud.clock.wait_until(lambda: bool(condition()), aws_seconds=0, real_floor=120)
         assert done, what or self.pipelines.get_pipeline_state(name="release")
 
     def finished(self, execution_id: str) -> dict[str, Any]:

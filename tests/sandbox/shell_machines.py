@@ -23,6 +23,8 @@ class ShellMachine(FakeMachine):
         super().__init__(host, spec, disk)
         self._own = f"{disk}{INSIDE}"
         self._running: subprocess.Popen[bytes] | None = None
+        self._switch = threading.Lock()
+        """nothing begins while it is switched off"""
 
     def run(
         self,
@@ -34,25 +36,28 @@ class ShellMachine(FakeMachine):
         real_seconds: float | None = None,
         output: Output | None = None,
     ) -> int:
-        if not self.alive():
-            raise MachineError(f"{self.spec.name}: the machine is off; start it first")
         for file in Path(self._own, "output/tmp").glob("*"):
             if file.suffix in (".sh", ".txt"):
                 file.write_text(self._placed(file.read_text()))
-        self._running = subprocess.Popen(
-            [self._placed(word) for word in argv],
-            cwd=self.disk if directory == "/" else self._placed(directory),
-            env={**(environment or {}), "PATH": os.environ["PATH"]},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        return self._finish(self._running, real_seconds, output)
+        with self._switch:
+            if not self.alive():
+                raise MachineError(f"{self.spec.name}: the machine is off; start it first")
+            self._running = subprocess.Popen(
+                [self._placed(word) for word in argv],
+                cwd=self.disk if directory == "/" else self._placed(directory),
+                env={**(environment or {}), "PATH": os.environ["PATH"]},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            running = self._running
+        return self._finish(running, real_seconds, output)
 
     def kill(self) -> None:
-        super().kill()
-        if self._running is not None and self._running.poll() is None:
-            os.killpg(self._running.pid, signal.SIGKILL)
+        with self._switch:
+            super().kill()
+            if self._running is not None and self._running.poll() is None:
+                os.killpg(self._running.pid, signal.SIGKILL)
 
     def _finish(
         self, process: subprocess.Popen[bytes], real_seconds: float | None, output: Output | None

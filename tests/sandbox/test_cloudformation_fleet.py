@@ -180,7 +180,7 @@ def test_a_group_that_vanished_breaks_updates_but_not_deletion(stacks: Steps, cl
     cloud.clock.wait_until(
         lambda: not autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"],
         aws_seconds=0,
-        real_floor=30,
+        real_floor=120,
     )
     size = [{"ParameterKey": "Size", "ParameterValue": "3"}]
     assert stacks.update("fleet", PLAIN, Parameters=size)["StackStatus"].startswith("UPDATE_ROLLBACK")

@@ -204,7 +204,7 @@ def test_stop_ends_the_running_command(cloud: Cloud) -> None:
     def building() -> bool:
         return str(client.batch_get_builds(ids=[started["id"]])["builds"][0]["currentPhase"]) == "BUILD"
 
-    assert cloud.clock.wait_until(building, aws_seconds=0, real_floor=20)
+    assert cloud.clock.wait_until(building, aws_seconds=0, real_floor=120)
     client.stop_build(id=started["id"])
     build = finished(cloud, started)
     assert build["buildStatus"] == "STOPPED"
