@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from gbg_cli.release_board import Board, followed, live
 from gbg_cli.run import parameters, run_with_progress, shown
 from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import errors_shown, out
+from gbg_lib import appearance
 from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import ParameterError
 from gbg_lib.parameters import Parameters, parse_assignments
@@ -27,7 +27,6 @@ from gbg_lib.runner.run import run as run_runbook
 from gbg_lib.steps import ReleaseRun, SeedRepository
 
 NUMBERS = ("01", "02", "03", "04")
-APPEARANCE = Path("src/main/resources/appearance.properties")
 LOOKS = {
     "#7a3e9d": "New colour, new image, new fleet",
     "#0f766e": "Released again: image and application together",
@@ -96,12 +95,8 @@ def _push_change(step: SeedRepository) -> Commit:
     """New colour and text, committed and pushed with git."""
 
     def edit(work: Path) -> None:
-        page = work / APPEARANCE
-        text = page.read_text()
-        found = re.search(r"(?m)^colour=(.*)$", text)
-        colour = _look_after(found.group(1) if found else "")
-        text = re.sub(r"(?m)^headline=.*$", f"headline={LOOKS[colour]}", text)
-        page.write_text(re.sub(r"(?m)^colour=.*$", f"colour={colour}", text))
+        colour = _look_after(appearance.read(work, "colour"))
+        appearance.write(work, colour=colour, headline=LOOKS[colour])
 
     return step.repository.change(edit, "Give the page a new colour and headline")
 

@@ -90,6 +90,12 @@ class Parameters(BaseModel):
     application_folder: str = _parameter(
         "", "folder to push, relative to this project's; empty takes the sample application", [SEED]
     )
+    headline: str = _parameter(
+        "",
+        "what the sample application's page is to say; empty leaves it as it is",
+        [SEED],
+        max_length=80,
+    )
     branch: str = _parameter("main", "branch that is released", [SEED, PIPELINE, DRILLS, TIMED_RELEASE])
     execution_id: str = _parameter(
         "", "pipeline execution to follow; empty takes the newest, or starts the first", [RELEASE]
@@ -326,7 +332,7 @@ READERS: dict[str, Callable[[str], object]] = {"window": window.parse, "notify":
 """what a text has to be readable by"""
 HIDDEN = frozenset({"notify"})
 """a webhook's address is its password"""
-BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"))
+BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"), ("max_length", "no longer than"))
 
 
 def _typed(text: str, field: FieldInfo) -> Any:

@@ -11,11 +11,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gbg_lib import appearance
 from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError, RepositoryError
 from gbg_lib.git_credentials import sign
@@ -55,9 +56,11 @@ class Commit:
 class SeedPlan:
     repository: str
     action: str
-    """push | nothing"""
+    """push | change | nothing"""
     reason: str
     files: tuple[str, ...]
+    headline: str = ""
+    """what the page is to say from one more commit on; empty leaves it as it is"""
 
 
 class Repository:
@@ -87,6 +90,22 @@ class Repository:
             raise self._not_empty(f"{self.branch} never held what is in {folder}")
         since = f", and {later} later commit{'s' * (later > 1)}" if later else ""
         return SeedPlan(self.name, "nothing", f"{self.branch} holds this application already{since}", wanted)
+
+    def plan_headline(self, plan: SeedPlan, folder: Path, text: str) -> SeedPlan:
+        """The plan, and a commit with another headline of the sample application's page.
+
+        Raises RepositoryError where `folder`, or what the branch holds, is another application.
+        """
+        if plan.action == "push":
+            return plan if appearance.says(folder, text) else replace(plan, headline=text)
+        with self.clone() as work:
+            if appearance.says(work, text):
+                return plan
+        reason = f"the page is to say {text!r}"
+        return SeedPlan(self.name, "change", reason, (str(appearance.APPEARANCE),), text)
+
+    def give_headline(self, text: str) -> Commit:
+        return self.change(lambda work: appearance.write(work, headline=text), f"New headline: {text}")
 
     def _not_empty(self, what: str) -> RepositoryError:
         return RepositoryError(

@@ -170,20 +170,23 @@ class BaseStack(Step):
 
 
 class SeedRepository(Step):
-    """Runbook 02: the application becomes the repository's first commit."""
+    """Runbook 02: the application becomes the repository's first commit; a new headline a later one."""
 
     @property
     def folder(self) -> Path:
         return (ROOT / (self.parameters.application_folder or blueprint.APPLICATION)).resolve()
 
     def plan(self) -> SeedPlan:
-        return self.repository.plan_seed(self.folder)
+        plan, headline = self.repository.plan_seed(self.folder), self.parameters.headline.strip()
+        return self.repository.plan_headline(plan, self.folder, headline) if headline else plan
 
     def apply(self, plan: SeedPlan) -> Commit | None:
         """The commit on the branch afterwards."""
         if plan.action == "nothing":
             return self.repository.head()
-        return self.repository.seed(plan, self.folder, "Add the sample application")
+        if plan.action == "push":
+            first = self.repository.seed(plan, self.folder, "Add the sample application")
+        return self.repository.give_headline(plan.headline) if plan.headline else first
 
     def seen(self) -> dict[str, str]:
         head = self.repository.head()

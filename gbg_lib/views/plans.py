@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from gbg_lib.steps import ReleaseRun, Step
 
 COLUMNS = ("resource", "action", "count", "names", "why", "USD an hour", "USD a month", "removed")
+UNDONE = {
+    "push": "deleting the branch undoes it",
+    "change": "another headline undoes it",
+    "nothing": "there is nothing to undo",
+}
+"""what a plan for the repository does → how it is undone"""
 USES = ("what", "why", "USD once", "USD a month", "removed")
 
 
@@ -25,8 +31,7 @@ def plan_table(plan: StackPlan | SeedPlan, step: Step) -> Table:
     """What would be done: a row a kind of resource (stack), or a row a file (repository)."""
     if isinstance(plan, SeedPlan):
         files = [{"file": name, "action": plan.action} for name in plan.files]
-        title = f"{plan.repository}: {plan.action}, because {plan.reason}"
-        return table(files, ["file", "action"], f"{title}. It costs nothing; deleting the branch undoes it")
+        return table(files, ["file", "action"], f"{_pushed(plan)}. It costs nothing; {UNDONE[plan.action]}")
     found = kinds(plan, step.parameters)
     prices = read_prices(step.aws.region)
     total = prices.total(amount for kind in found for amount in kind.amounts)
@@ -37,6 +42,13 @@ def plan_table(plan: StackPlan | SeedPlan, step: Step) -> Table:
         if unknown := prices.unknown([amount for kind in found for amount in kind.amounts]):
             title += f"; without a price: {', '.join(unknown)}"
     return table([_row(kind, cost(prices, kind.amounts)) for kind in found], COLUMNS, title)
+
+
+def _pushed(plan: SeedPlan) -> str:
+    title = f"{plan.repository}: {plan.action}, because {plan.reason}"
+    if plan.action == "push" and plan.headline:
+        title += f"; a second commit lets the page say {plan.headline!r}"
+    return title
 
 
 def release_costs(step: ReleaseRun) -> Table:

@@ -21,6 +21,7 @@ from gbg_lib.typical import stages
 from gbg_lib.views import acknowledge, checks, checks_table, plan_table
 from gbg_lib.views.banner import MODE
 from gbg_lib.views.checks import as_checks, verdict
+from gbg_lib.views.plans import UNDONE
 from gbg_lib.views.shown import WIDGET
 from tests.unit.aws_fakes import connected
 
@@ -78,6 +79,12 @@ class TestPlan:
     def test_a_repositorys_is_a_row_a_file(self) -> None:
         found = plan_table(SeedPlan("gbg-app", "push", "the repository is empty", ("appspec.yml",)), step())
         assert found.to_dict("records") == [{"file": "appspec.yml", "action": "push"}]
+
+    @pytest.mark.parametrize("action", ["push", "change", "nothing"])
+    def test_a_repositorys_says_how_it_is_undone(self, action: str) -> None:
+        shown = repr(plan_table(SeedPlan("gbg-app", action, "of a reason", (), "Mine"), step()))
+        assert UNDONE[action] in shown
+        assert ("a second commit lets the page say 'Mine'" in shown) == (action == "push")
 
     def test_a_release_is_paid_once_and_for_what_stays(self) -> None:
         minutes = {name: seconds / 60 for name, seconds in stages("aws").items()}

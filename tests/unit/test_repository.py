@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gbg_lib import appearance
+from gbg_lib.appearance import APPEARANCE
 from gbg_lib.aws import Aws
 from gbg_lib.errors import MisuseError, RepositoryError
 from gbg_lib.repository import LOGIN, Repository
@@ -185,3 +187,58 @@ def test_a_git_that_does_not_answer_is_an_error_of_ours(tmp_path: Path) -> None:
     repository.limit_seconds = 0.2
     with pytest.raises(RepositoryError, match=r"git status \(shop\): no answer within"):
         repository.git(tmp_path, "status")
+
+
+class TestAHeadline:
+    @pytest.fixture
+    def sample(self, application: Path) -> Path:
+        (application / APPEARANCE).parent.mkdir(parents=True)
+        (application / APPEARANCE).write_text("headline=Hello\ncolour=#123456\n")
+        return application
+
+    def test_it_is_a_commit_of_its_own(self, repository: Repository, sample: Path) -> None:
+        repository.seed(repository.plan_seed(sample), sample, "Add it")
+        plan = repository.plan_headline(repository.plan_seed(sample), sample, "Mine")
+        assert (plan.action, plan.files) == ("change", (str(APPEARANCE),))
+        assert repository.give_headline(plan.headline).message == "New headline: Mine"
+        text = git(Path(repository.url), "show", f"main:{APPEARANCE}")
+        assert text == "headline=Mine\ncolour=#123456"
+        again = repository.plan_headline(repository.plan_seed(sample), sample, "Mine")
+        assert again.action == "nothing"
+
+    def test_it_comes_after_the_first_commit(self, repository: Repository, sample: Path) -> None:
+        plan = repository.plan_headline(repository.plan_seed(sample), sample, "Mine")
+        assert (plan.action, plan.headline) == ("push", "Mine")
+        assert "appspec.yml" in plan.files
+        as_it_is = repository.plan_headline(repository.plan_seed(sample), sample, "Hello")
+        assert as_it_is.headline == ""
+
+    def test_another_application_is_refused(self, repository: Repository, application: Path) -> None:
+        with pytest.raises(RepositoryError, match="not the sample application"):
+            repository.plan_headline(repository.plan_seed(application), application, "Mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Grüße", r"Gr\u00fc\u00dfe"),
+        ("a\\b", r"a\\b"),
+        ("🚀 off", r"\ud83d\ude80 off"),
+        (" x=1 ", "x=1"),
+        ("a\nb", r"a\u000ab"),
+    ],
+)
+def test_a_headline_is_written_as_java_reads_it(tmp_path: Path, text: str, written: str) -> None:
+    page = tmp_path / APPEARANCE
+    page.parent.mkdir(parents=True)
+    page.write_text("headline=\n")
+    appearance.write(tmp_path, headline=text)
+    assert page.read_text() == f"headline={written}\n"
+    assert appearance.says(tmp_path, text)
+
+
+def test_a_word_that_the_page_does_not_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / APPEARANCE).parent.mkdir(parents=True)
+    (tmp_path / APPEARANCE).write_text("colour=red\n")
+    with pytest.raises(RepositoryError, match="has no headline"):
+        appearance.write(tmp_path, headline="x")
