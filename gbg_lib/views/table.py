@@ -74,6 +74,11 @@ def _html(cells: Sequence[Sequence[str]]) -> str:
     """A line a row, so that a change in a saved notebook reads as one."""
     head, *rows = cells
     lines = ["".join(f"<th scope='col' style='{LEFT}'>{html.escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td style='{LEFT}'>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    lines += ["".join(f"<td style='{LEFT}'>{_cell(cell)}</td>" for cell in row) for row in rows]
     body = "\n".join(f"<tr>{line}</tr>" for line in lines[1:])
     return f"<table>\n<thead>\n<tr>{lines[0]}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _cell(text: str) -> str:
+    """A resource type may go on in the next line, so that what costs something stays on the page."""
+    return html.escape(text).replace("::", "::<wbr>")

@@ -57,6 +57,11 @@ class TestTable:
             "y".ljust(302) + "22",
         ]
 
+    def test_a_resource_type_may_go_on_in_the_next_line(self) -> None:
+        shown = table([{"resource": "AWS::EC2::VPC"}], ["resource"])
+        assert "AWS::<wbr>EC2::<wbr>VPC" in shown._repr_html_()
+        assert "AWS::EC2::VPC" in repr(shown)
+
     def test_html_says_the_same_and_is_escaped(self) -> None:
         shown = table([{"a<b": "<script>"}], ["a<b"], "x & y")._repr_html_()
         assert "x &amp; y" in shown and "a&lt;b" in shown and "&lt;script&gt;" in shown
