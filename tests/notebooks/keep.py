@@ -77,7 +77,7 @@ def keep_replies(run_folder: Path, target: Path) -> None:
     packed.write_bytes(lzma.compress("".join(map(nameless, lines)).encode(), preset=9 | lzma.PRESET_EXTREME))
     told, ended = (json.loads((run_folder / name).read_text()) for name in (BEGUN, result.FILE))
     source = f"runbooks/{told['runbook']}.ipynb"
-    nobody = {"host": "this-machine", "machine": "", "pid": 0, "pid_started": ""}
+    nobody = {"host": "this-machine", "machine": "", "machine_id": "", "pid": 0, "pid_started": ""}
     here = {**nobody, "source": source, "plan": [source]}
     whole_files.write_json(target / BEGUN, {**told, **here, "series": target.name})
     whole_files.write_json(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import nbformat
 import pytest
 
 RUNBOOKS = sorted((Path(__file__).resolve().parent.parent.parent / "runbooks").glob("[0-9]*.ipynb"))
+RUNS = Path(__file__).resolve().parent.parent / "runs"
+THE_MACHINES = ("host", "machine", "machine_id", "pid", "pid_started")
 CHANGES = ("Apply", "Follow")
 LINES = 8
 SVG = "image/svg+xml"
@@ -81,3 +84,9 @@ def test_a_drawing_is_an_image_with_its_words_and_nothing_that_runs(notebook: An
 
 def test_the_release_is_shown_on_a_time_axis() -> None:
     assert "image/png" in next(path for path in RUNBOOKS if path.stem == "04_release").read_text()
+
+
+@pytest.mark.parametrize("told", sorted(RUNS.glob("*/run.json")), ids=lambda path: path.parent.name)
+def test_no_run_that_is_kept_tells_of_the_machine_it_ran_on(told: Path) -> None:
+    named = {name: value for name, value in json.loads(told.read_text()).items() if name in THE_MACHINES}
+    assert named == {"host": "this-machine", "machine": "", "machine_id": "", "pid": 0, "pid_started": ""}
