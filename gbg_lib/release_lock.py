@@ -18,7 +18,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from botocore.exceptions import ClientError
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, Locked, NotThere
+from gbg_lib.objects import age
 from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
 from gbg_lib.runner import journal
@@ -145,10 +145,8 @@ class ReleaseLock:
         except NotThere:
             return None
         told = json.loads(found["Body"].read())
-        dated = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-        now = parsedate_to_datetime(dated) if dated else clock.now()
         told["owner"] = Owner(**told["owner"])
-        return Held(**told, etag=found["ETag"], age=now - found["LastModified"])
+        return Held(**told, etag=found["ETag"], age=age(found))
 
     def renew(self) -> None:
         """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken."""

@@ -14,18 +14,16 @@ import base64
 import hashlib
 import re
 import shutil
-from collections.abc import Container, Mapping, Set
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Container, Set
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, MisuseError, NotThere
+from gbg_lib.objects import age
 from gbg_lib.record.archive import known_name, open_archive
 from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, Overtaken, RecordError
 from gbg_lib.record.store import INDEX, PARTIAL, Entry, Store, read_index, shared_links, write_whole
-from gbg_lib.replay import clock
 
 ADDRESS = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+?)/?")
 THERE = ("PreconditionFailed", "ConditionalRequestConflict")
@@ -212,7 +210,7 @@ class Bucket:
                 return
             links = [one.link for one in self._entries(self._read_index())]
             entered = any(one.record == record and one.manifest in manifests for one in links)
-            if entered or _age(found) < LEFT:
+            if entered or age(found) < LEFT:
                 raise _overtaken(Path(record)) from error
             self._put(key, content, IfMatch=str(found["ETag"]))
 
@@ -223,14 +221,6 @@ class Bucket:
             "s3", "put_object", Bucket=self.name, Key=key, Body=content, ChecksumSHA256=digest, **more
         )
         return str(answer["ETag"])
-
-
-def _age(found: Mapping[str, Any]) -> timedelta:
-    """Of an object, by the clock of S3."""
-    dated = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    now = parsedate_to_datetime(dated) if dated else clock.now()
-    written: datetime = found["LastModified"]
-    return now - written
 
 
 def _overtaken(record: Path) -> Overtaken:
