@@ -7,13 +7,15 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from gbg_lib.aws import Aws
+from gbg_lib.record.format import stamp
 from gbg_lib.record.gathering import Gathering, Subject
-from gbg_lib.record.sources import SOURCES, ask
+from gbg_lib.record.sources import SOURCES, account, ask
 from gbg_lib.record.sources.bake import _packages
 from gbg_lib.record.sources.deploy import deployments
 from gbg_lib.record.sources.fleet import activities
@@ -47,6 +49,19 @@ class Lost:
             raise refusal("ResourceNotFoundException", "it is gone")
 
         return refused
+
+
+class Stacks:
+    """Two stacks that were changed last at a time, or never since they were made."""
+
+    def __init__(self, made: datetime, changed: datetime | None = None) -> None:
+        self.times = {"CreationTime": made, **({"LastUpdatedTime": changed} if changed else {})}
+
+    def describe_stacks(self, **given: str) -> dict[str, Any]:
+        return {"Stacks": [{"StackName": given["StackName"], "Parameters": [], **self.times}]}
+
+    def get_template(self, **given: str) -> dict[str, Any]:
+        return {"TemplateBody": "Resources: {}"}
 
 
 class Deployments(FakeCodeDeploy):
@@ -125,6 +140,23 @@ def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:
     assert set(SOURCES) - set(lost) == {"function logs", "bake log"}
     assert "nobody watched" in lost.pop("fleet before")
     assert set(lost.values()) == {"it is gone"}
+
+
+def test_a_stack_that_changed_after_the_release_began_is_not_passed_off_as_what_it_ran_under() -> None:
+    found = Gathering()
+    account.stacks(subject(connected(cloudformation=Stacks(at(-60), changed=at(30)))), found)
+    lost = {one.data["what"]: one.data["why"] for one in found.of("missing")}
+    assert set(lost) == {f"gbg-{part} as it was when the release began" for part in ("base", "pipeline")}
+    assert all(str(stamp(at(30))) in why for why in lost.values())
+    assert len(found.of("stack")) == 2, "what there is, is kept"
+
+
+@pytest.mark.parametrize("changed", [None, at(-30)])
+def test_a_stack_that_rested_since_the_release_began_lacks_nothing(changed: datetime | None) -> None:
+    found = Gathering()
+    account.stacks(subject(connected(cloudformation=Stacks(at(-60), changed))), found)
+    assert len(found.of("stack")) == 2
+    assert not found.of("missing")
 
 
 def test_sixty_machines_are_asked_for_twenty_five_at_a_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from gbg_lib.errors import GbgError, NotThere
+from gbg_lib.record.format import stamp
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources.bake import log_streams
 
@@ -20,6 +21,13 @@ def stacks(subject: Subject, found: Gathering) -> None:
         file = found.keep(f"template-{part}.json", text.encode())
         at = stack.get("LastUpdatedTime", stack["CreationTime"])
         found.add("stack", part, "cloudformation:describe_stacks", stack, at=at, file=file)
+        if at > subject.started:
+            found.miss(
+                f"{name} as it was when the release began",
+                f"it was changed at {stamp(at)}, and CloudFormation tells a stack's newest parameters and"
+                " template only: those are kept",
+                "cloudformation:describe_stacks",
+            )
 
 
 def parameters(subject: Subject, found: Gathering) -> None:
