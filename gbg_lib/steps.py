@@ -106,7 +106,9 @@ class Step:
 
     @cached_property
     def lock(self) -> ReleaseLock:
-        """Raises NotThere where `base` does."""
+        """Raises NotThere where `base` does, and where the stack's outputs name no bucket to keep it in."""
+        if "ArtifactBucketName" not in self.base:
+            raise NotThere(f"stack {self.base_stack}", "its outputs name no bucket", "read its events")
         return ReleaseLock(self.aws, self.base["ArtifactBucketName"])
 
     def fleets(self) -> list[Fleet]:

@@ -41,20 +41,33 @@ def stacks(cloud: Cloud) -> Steps:
 
 def left_in(stacks: Steps, status: str) -> None:
     """Bring the first stack into this state. Fails where CloudFormation takes it elsewhere."""
-    if status in ("ROLLBACK_FAILED", "CREATE_FAILED"):
-        keep = {"DisableRollback": True} if status == "CREATE_FAILED" else {}
-        stacks.create(BASE, template("CreateDelete"), **OWN, **keep)
+    keep = {"DisableRollback": True} if status in ("CREATE_FAILED", "UPDATE_FAILED") else {}
+    if status == "REVIEW_IN_PROGRESS":
+        stacks.change(BASE, template(""), ChangeSetType="CREATE", **OWN)
+    elif status in ("ROLLBACK_FAILED", "CREATE_FAILED", "ROLLBACK_COMPLETE"):
+        stacks.create(
+            BASE, template("Create" if status == "ROLLBACK_COMPLETE" else "CreateDelete"), **OWN, **keep
+        )
     else:
         stacks.create(BASE, template("UpdateDelete"), **OWN)
         if status == "DELETE_FAILED":
             stacks.delete(BASE)
         else:
-            stacks.update(BASE, template("DeleteUpdate"), **OWN)
+            stacks.update(BASE, template("DeleteUpdate"), **OWN, **keep)
     assert stacks.stack(BASE)["StackStatus"] == status, stacks.events(BASE)
 
 
 @pytest.mark.parametrize(
-    "status", ["CREATE_FAILED", "ROLLBACK_FAILED", "UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"]
+    "status",
+    [
+        "REVIEW_IN_PROGRESS",
+        "CREATE_FAILED",
+        "ROLLBACK_COMPLETE",
+        "ROLLBACK_FAILED",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_FAILED",
+        "DELETE_FAILED",
+    ],
 )
 def test_it_goes_with_all_that_holds_it(cloud: Cloud, stacks: Steps, status: str) -> None:
     left_in(stacks, status)
