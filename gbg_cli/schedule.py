@@ -128,17 +128,14 @@ def _aws(job: inside_aws.Job, *, install: bool) -> None:
     click.echo(
         f"it starts at {job.expression} {job.zone}; source: {len(plan.source) / 1e6:.0f} MB as {plan.key}"
     )
-    if job.values.get("notify"):
-        err.print(
-            "inside AWS news go to the job's own topic; `notify` of the file is for schedules elsewhere"
-        )
     if not install:
         stacks.stacks.discard(plan.stack)
         return
     for event in stacks.apply(plan):
         err.print(f"{event.logical_id} {event.status}")
     told = stacks.stacks.outputs(job.stack)
-    out.print(f"runs go to s3://{told['BucketName']}/runs, news to {told['TopicArn']}")
+    also = f" and {job.values['notify']}" if job.values.get("notify") else ""
+    out.print(f"runs go to s3://{told['BucketName']}/runs, news to {told['TopicArn']}{also}")
     out.print(f"to undo: gbg schedule {job.runbook.stem} --name {job.name} --as aws --remove")
 
 

@@ -40,8 +40,12 @@ NEVER = (1980, 1, 1, 0, 0, 0)
 
 
 def job_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A job's values as they are inside AWS: no profiles there, nobody to acknowledge what was scheduled."""
-    return {**values, "cloud": "aws", "profile": "", "acknowledged": True}
+    """A job's values as they are inside AWS: no profiles there, nobody to acknowledge what was scheduled.
+
+    Who is told stands in the job's project (`news`), beside the job's own topic.
+    """
+    kept = {name: value for name, value in values.items() if name != "notify"}
+    return {**kept, "cloud": "aws", "profile": "", "acknowledged": True}
 
 
 def made(values: Mapping[str, Any], runbook: Path) -> tuple[str, bytes]:

@@ -16,6 +16,7 @@ from gbg_lib.errors import StackFailed
 from gbg_lib.parameters import Parameters
 from gbg_lib.scheduling import bundle, rights
 from gbg_lib.scheduling.hours import Hours
+from gbg_lib.scheduling.news import with_news
 from gbg_lib.stacks import StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
@@ -72,9 +73,9 @@ class JobStacks:
         self.stacks = Stacks(aws)
 
     def plan(self, job: Job) -> JobPlan:
-        """Raises GbgError, StackFailed."""
+        """Raises GbgError, StackFailed; ParameterError for a `notify` that can't go there."""
+        template = with_news(blueprint.template("jobs"), str(job.values.get("notify", "")))
         key, source = bundle.made(job.values, job.runbook)
-        template = blueprint.template("jobs")
         parameters = {
             "JobName": job.name,
             "Runbook": bundle.word_of(job.runbook),

@@ -13,8 +13,10 @@ from cfnlint.api import lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from gbg_lib.blueprint import BODY_LIMIT, template
+from gbg_lib.errors import ParameterError
 from gbg_lib.mending.drift import MATTERS
 from gbg_lib.scheduling import bundle, rights
+from gbg_lib.scheduling.news import with_news
 
 TEXT = template("jobs")
 JOBS = sorted((bundle.ROOT / "runbooks" / "jobs").glob("*.ipynb"))
@@ -74,6 +76,32 @@ def actions_of(statement: dict[str, Any]) -> set[str]:
 def test_a_runbook_of_ones_own_has_the_rights_that_it_is_given() -> None:
     assert rights.document("04_release") is None
     assert rights.with_rights(TEXT, "04_release") == TEXT
+
+
+def test_whom_the_file_names_is_told_beside_the_jobs_own_topic_with_that_right_alone() -> None:
+    topic = "arn:aws:sns:us-east-1:111122223333:releases"
+    text = with_news(TEXT, f"{topic}, ssm:/gbg/chat")
+    assert lint(text) == []
+    made = json.loads(text)["Resources"]
+    [told] = [
+        one["Value"]
+        for one in made["Project"]["Properties"]["Environment"]["EnvironmentVariables"]
+        if one["Name"] == "NOTIFY"
+    ]
+    assert told == {"Fn::Sub": f"${{Topic}}, {topic}, ssm:/gbg/chat"}
+    added = made["ProjectRole"]["Properties"]["Policies"][1:]
+    [publish, read] = added[0]["PolicyDocument"]["Statement"]
+    assert (publish["Action"], publish["Resource"]) == ("sns:Publish", topic)
+    assert read["Action"] == "ssm:GetParameter"
+    assert read["Resource"]["Fn::Sub"].endswith(":parameter/gbg/chat")
+    assert with_news(TEXT, "") == TEXT
+
+
+def test_a_webhooks_address_goes_into_no_project_and_no_zip() -> None:
+    with pytest.raises(ParameterError, match="ssm:/gbg/chat") as refused:
+        with_news(TEXT, "https://hooks.example.com/T0/secret-path")
+    assert "secret-path" not in str(refused.value)
+    assert "notify" not in bundle.job_parameters({"notify": "https://hooks.example.com/T0/secret-path"})
 
 
 def test_no_right_is_on_everything() -> None:

@@ -13,6 +13,7 @@ import pytest
 from gbg_lib.scheduling.inside_aws import Job, JobStacks
 from tests.command import gbg
 from tests.notebooks.small import PARAMETERS, write_notebook
+from tests.sandbox.e2e.listener import Listener
 from tests.sandbox.e2e.world import World
 from tests.sandbox.environments import light_runbook
 from tests.sandbox.places import eventually
@@ -110,14 +111,20 @@ def test_a_job_runs_at_its_hour_with_the_rights_it_was_given(world: World, tmp_p
     assert [one["status"] for one in results(world, told["BucketName"])] == ["failed", "done"]
 
 
-def test_a_shut_gate_is_no_failure(world: World, tmp_path: Path) -> None:
+def test_a_shut_gate_is_no_failure_and_whom_the_file_names_is_told(world: World, tmp_path: Path) -> None:
+    """A topic, and one that Parameter Store keeps."""
+    friends = Listener(world, "friends")
+    world.aws.call("ssm", "put_parameter", Type="SecureString", Name="/gate/chat", Value=friends.topic)
     runbook = write_notebook(tmp_path / "gate.ipynb", PARAMETERS + 'cloud = "sandbox"', GATE)
-    told = install(world, Job("gate", runbook, {"cloud": "sandbox"}, NIGHT))
+    values = {"cloud": "sandbox", "notify": f"{friends.topic}, ssm:/gate/chat"}
+    told = install(world, Job("gate", runbook, values, NIGHT))
     fire(world, told)
     build = finished(world, told["ProjectName"])
     assert build["buildStatus"] == "SUCCEEDED", log_of(world, build)
     [refused] = results(world, told["BucketName"])
     assert (refused["exit_status"], "shut until Monday" in refused["what"]) == (3, True)
+    eventually(lambda: len(friends.heard()) == 2, BUILD_SECONDS)
+    assert all("shut until Monday" in message for _, message in friends.heard())
 
 
 def test_the_command_plans_installs_and_removes_a_job(world: World, tmp_path: Path) -> None:
