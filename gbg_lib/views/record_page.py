@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gbg_lib.errors import Explained
+from gbg_lib.record.decisions import decisions
 from gbg_lib.record.reading import Read
 from gbg_lib.record.words import plain
 from gbg_lib.views.banner import doubt
@@ -96,6 +97,7 @@ def page(read: Read) -> str:
 <style>{STYLE}</style>
 <body>
 <h1>{title}</h1>
+<p>{html.escape(lead(read))}</p>
 {f"<p><b>{html.escape(doubt(read))}</b></p>" if doubt(read) else ""}
 {"".join(parts)}
 <details><summary>Everything, in its order</summary>
@@ -112,10 +114,25 @@ def _title(read: Read) -> str:
     return f"{name}: {plain(summary.get('status', '?'))}"
 
 
+def lead(read: Read) -> str:
+    """What a reader asks first: which release it was, when, whose commit, and what set it going."""
+    summary, decided = read.archive.manifest.summary, decisions(read.archive)
+    times = [str(summary.get(name) or "?")[:19].replace("T", " ") for name in ("started", "finished")]
+    commit = str(summary.get("commit", ""))
+    author = next((one.who for one in decided if one.evidence == f"commit:{commit}"), "")
+    begun = next((one for one in decided if one.evidence.partition(":")[0] == "execution"), None)
+    told = [
+        f"Deployment {summary.get('deployment', '?')}, {' to '.join(times)} UTC",
+        f"commit {commit[:8] or '?'}" + (f" by {author}" if author else ""),
+        *([f"{begun.who} {begun.what}"] if begun else []),
+    ]
+    return plain("; ".join(told)) + "."
+
+
 def markdown(read: Read) -> str:
     """GitHub's kind, without a picture."""
     title = escaped(_title(read))
-    parts = [f"# {title}", *([f"**{escaped(doubt(read))}**"] if doubt(read) else [])]
+    parts = [f"# {title}", escaped(lead(read)), *([f"**{escaped(doubt(read))}**"] if doubt(read) else [])]
     for name, view in sections(read):
         body = _table(view) if isinstance(view, Table) else _failure(view)
         parts.append(f"## {name}\n\n{body}")

@@ -46,7 +46,8 @@ def verified_table(read: Read) -> Table:
     """The check: every file against its hash."""
     found = [{"file": one.file, "found": one.what} for one in read.verified.findings]
     whole = "every file is as it was written"
-    title = f"{read.verified.files} files: " + (f"{len(found)} findings" if found else f"passed, {whole}")
+    count = f"{len(found)} finding" + ("s" if len(found) != 1 else "")
+    title = f"{read.verified.files} files: " + (count if found else f"passed, {whole}")
     return table(found, ["file", "found"], title) if found else table([{"check": title}], ["check"])
 
 

@@ -235,6 +235,18 @@ class TestAnAlarm:
         assert all("assumed-role/gbg-" not in one.who for one in early)
 
 
+def test_the_pages_begin_with_which_release_it_was_whose_commit_and_what_set_it_going(example: Read) -> None:
+    summary = example.archive.manifest.summary
+    begun = str(summary["started"])[:19].replace("T", " ")
+    told = (
+        f"Deployment gbg, {begun}",
+        f"commit {summary['commit'][:8]} by golden-blue-green",
+        "a push, gbg-push",
+    )
+    for shown in (page(example).partition("<h2>")[0], markdown(example).partition("## ")[0]):
+        assert all(words in shown for words in told)
+
+
 def test_a_record_that_was_altered_says_so_before_anything_else(example: Read) -> None:
     assert "not what was recorded" not in page(example) + repr(replay_banner(example))
     findings = (Finding(example.archive.name, "evidence.jsonl", "it was altered <b>"),) * 2
