@@ -11,6 +11,7 @@ from typing import Any
 from gbg_lib.errors import MisuseError
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.archive import Archive, open_archive
+from gbg_lib.record.format import odd_is_refused
 from gbg_lib.record.store import INDEX, Store, latest, read_index, records
 from gbg_lib.record.verify import Verified, verify
 
@@ -46,6 +47,7 @@ def read(parameters: Parameters, folder: Path | None = None) -> Read:
     return _read(path, last_good(open_archive(path), beside), beside.summaries(), store)
 
 
+@odd_is_refused
 def last_good(archive: Archive, store: Store) -> Archive | None:
     """The last release that succeeded before this one, from the same store."""
     started = str(archive.manifest.summary.get("started"))

@@ -214,6 +214,8 @@ def read_index(content: bytes, where: str) -> Iterator[Entry]:
             link = Link(int(told["sequence"]), told["record"], told["manifest"], told["sha256"])
             if not RECORD_NAME.fullmatch(link.record) or not known_name(link.manifest):
                 raise ValueError("it names no record, or no manifest")
+            if not isinstance(told["summary"], dict):
+                raise TypeError("its summary is no object")
             yield Entry(link, told["summary"])
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from gbg_lib.record.format import odd_is_refused
 from gbg_lib.record.words import plain
 from gbg_lib.views.table import Table, duration, table, took
 
@@ -19,6 +20,7 @@ Summaries = Iterable[Mapping[str, Any]]
 DAY_SECONDS = 86_400.0
 
 
+@odd_is_refused
 def releases(summaries: Summaries) -> pd.DataFrame:
     """A row a release, oldest first, with times as times; seconds of each stage in columns of its name."""
     frame = pd.DataFrame.from_records(list(summaries))
@@ -31,6 +33,7 @@ def releases(summaries: Summaries) -> pd.DataFrame:
     return pd.concat([frame, stages], axis="columns").sort_values("started", ignore_index=True)
 
 
+@odd_is_refused
 def releases_table(summaries: Summaries, last: int = 30) -> Table:
     """The last so many releases, newest first."""
     frame = releases(summaries).tail(last).iloc[::-1]
@@ -53,6 +56,7 @@ def _row(told: Mapping[Any, Any]) -> dict[str, object]:
     }
 
 
+@odd_is_refused
 def rates_table(summaries: Summaries) -> Table:
     """The four figures, and how long each stage takes."""
     frame = releases(summaries)
@@ -60,6 +64,7 @@ def rates_table(summaries: Summaries) -> Table:
     return table(figures, ["figure", "value"])
 
 
+@odd_is_refused
 def rates(frame: pd.DataFrame) -> dict[str, str]:
     """In words; `-` where there is nothing to count."""
     good, over = frame[frame["status"] == "Succeeded"], frame[frame["status"].isin(["Succeeded", "Failed"])]

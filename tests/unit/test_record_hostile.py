@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from gbg_lib.errors import MisuseError
+from gbg_lib.parameters import Parameters
+from gbg_lib.record import reading
 from gbg_lib.record.archive import Archive, open_archive, pack
 from gbg_lib.record.format import RecordError
 from gbg_lib.record.store import read_index
 from gbg_lib.record.verify import verify
+from gbg_lib.views import rates_table, releases_table
 from tests.unit.record_fakes import store
 
 
@@ -206,3 +209,35 @@ def test_an_index_leads_nowhere_out_of_the_folder(record: str, manifest: str) ->
     line = {"sequence": 1, "record": record, "manifest": manifest, "sha256": "0" * 64, "summary": {}}
     with pytest.raises(RecordError, match="it names no record"):
         list(read_index(json.dumps(line).encode(), "s3://records/index.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "text",
+        None,
+        [],
+        {},
+        {"started": "five"},
+        {"finished": "never"},
+        {"committed": "99999-01-01"},
+        {"stages": "x"},
+        {"stages": {"Deploy": "long"}},
+        {"failed": "x"},
+        {"message": {"a": "b"}, "status": ["Succeeded"], "machines": "<b>"},
+    ],
+)
+def test_an_index_of_odd_summaries_is_refused_or_shown_as_text(folder: Path, summary: object) -> None:
+    """Several releases at once are read from it, and so is the last good one."""
+    index = folder.parent / "index.jsonl"
+    told = json.loads(index.read_text().splitlines()[0])
+    if isinstance(summary, dict) and summary:
+        summary = {**told["summary"], **summary}
+    index.write_text(json.dumps({**told, "summary": summary}) + "\n")
+    try:
+        read = reading.read(Parameters(record=str(folder)), folder.parent.parent)
+        shown = releases_table(read.releases)._repr_html_() + rates_table(read.releases)._repr_html_()
+    except RecordError as error:
+        assert error.try_this
+    else:
+        assert "<b>" not in shown
