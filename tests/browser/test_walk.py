@@ -37,6 +37,11 @@ CLIPPED = f"""
   one.getBoundingClientRect().right > one.closest('.jp-OutputArea').getBoundingClientRect().right + 1)
 """
 
+PICTURES_NAMED = f"""
+[...{FRONT}.querySelectorAll('.jp-RenderedImage img')].map(one => one.alt.split(':')[0]).join()
+"""
+SCROLLS = "[...document.querySelectorAll('.wide')].some(one => one.scrollWidth > one.clientWidth)"
+
 pytestmark = pytest.mark.xdist_group("walk")
 
 
@@ -264,6 +269,7 @@ def test_04_follows_a_release(page: Chromium, runbook: Runbook, console: Chromiu
     assert RIGHT in shown
     assert "the fleet runs ami-" in shown
     assert "ApplicationStop" in runbook.run("What happened")
+    assert page.value(PICTURES_NAMED) == "Release of gbg on a time axis"
     assert runbook.pictures("What happened") == 1
     see(page, "04-site")
     assert "written" in runbook.run("Keep the record")
@@ -274,12 +280,14 @@ def test_the_sandboxs_page_shows_what_the_release_did(console: Chromium) -> None
     for view, seen in (
         ("Pipeline", "Add the sample application"),
         ("Stacks", "gbg-pipeline"),
+        ("Deployments", "AfterAllowTraffic"),
         ("Load balancer", "healthy"),
         ("Events", "CodePipeline"),
         ("Logs", "/gbg/bake"),
         ("Machines", "CodeDeploy_gbg-fleet"),
     ):
         turn_to(console, view, seen)
+        assert not console.value(SCROLLS), f"a table in {view} is wider than the page"
     console.click("document.querySelector('main tbody a')")
     console.until_seen("Commands that ran in its shell")
     console.click("document.querySelector('main .links a')")
