@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
+
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.replay import tape
-from gbg_lib.replay.divergence import AGAIN, Diverged
+from gbg_lib.replay.divergence import AGAIN, Diverged, words
 from gbg_lib.replay.files import RECORDS
 from gbg_lib.runner import journal
 from gbg_lib.runs import result
@@ -78,8 +80,25 @@ def replay(
     folder = done.folder if done else folders[0]
     if not cut(ended):
         tape.require_the_same(journal.read(folder / JOURNAL))
+        if failure is None:
+            _require_all_cells(folder / f"{told['runbook']}.ipynb", lines)
     calls = sum(line["door"] not in tape.CLOCKS for line in lines)
     return Replayed(source.name, calls, _same_end(ended, failure, folder, lines), folder)
+
+
+def _require_all_cells(executed: Path, lines: list[dict[str, Any]]) -> None:
+    """Raises Diverged where replies belong to cells behind the last one that there was."""
+    cells = nbformat.read(executed, as_version=4).cells
+    last = max((cell.get("execution_count") or 0 for cell in cells), default=0)
+    for line in lines:
+        if line["door"] not in tape.CLOCKS and (line["cell"] or 0) > last and not line.get("thread"):
+            named = words(line["door"], line.get("asks", {}))
+            raise Diverged(
+                f"the end of {executed.parent.name}",
+                f"its cells end before the recorded ones do\n    recorded | cell {line['cell']}: {named}\n"
+                "    asked    | nothing more",
+                AGAIN,
+            )
 
 
 def replies_of(source: Path, digest: str) -> Path:

@@ -108,6 +108,12 @@ def test_a_cell_that_asks_nothing_any_more_stops_there(recorded: Path, tmp_path:
     assert cells[-1].execution_count is None
 
 
+def test_a_notebook_that_ends_before_its_recorded_cells_do_has_parted(recorded: Path, tmp_path: Path) -> None:
+    with pytest.raises(Diverged) as error:
+        replay(recorded, tmp_path, mine(tmp_path))
+    assert "recorded | cell 3: sts:get_caller_identity" in error.value.what
+
+
 def test_a_cell_that_asks_once_more_stops_there(recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"recorded \| nothing more") as error:
         replay(recorded, tmp_path, mine(tmp_path, ACCOUNT, REGION, ACCOUNT))
