@@ -120,7 +120,7 @@ class Runbook:
         self._length = len(json.loads(path.read_text())["cells"])
         for there in (
             f"{FRONT}?.querySelector('h1')?.textContent.startsWith('{number}')",
-            f"{CELLS}.length === {self._length}",
+            f"{CELLS}.length >= {self._length}",
         ):
             self._browser.until(there, OPEN_SECONDS)
 
@@ -146,6 +146,15 @@ class Runbook:
         found = _named("document.querySelectorAll('.jp-DirListing-itemText')", name)
         self._browser.until(found)
         self._browser.click(found, times=2)
+
+    def load_again(self, number: int) -> None:
+        """The page, while the cell runs: from its first heading to its last cell, and it still runs."""
+        self._browser.reload()
+        for there in (
+            f"{FRONT}?.querySelector('h1') && {CELLS}.length >= {self._length}",
+            f"{self.cell(number)}.querySelector('.jp-InputPrompt').textContent.includes('*')",
+        ):
+            self._browser.until(there, OPEN_SECONDS)
 
     # --- cells ---
 
