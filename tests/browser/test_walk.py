@@ -121,13 +121,6 @@ def begin(page: Chromium, runbook: Runbook, name: str) -> None:
     runbook.clear()
 
 
-def turn_back(page: Chromium, runbook: Runbook, name: str) -> None:
-    """To a runbook that is open already; what it shows is from before, and goes."""
-    runbook.open_file(name)
-    runbook.wait_open(name[:2])
-    runbook.clear()
-
-
 def type_in(page: Chromium, runbook: Runbook, form: int, name: str, text: str) -> None:
     """Until the command below the form shows that the kernel knows it."""
     runbook.fill(name, text)
@@ -348,12 +341,12 @@ def test_06_reads_the_record_that_04_wrote(page: Chromium, runbook: Runbook) -> 
 
 def test_a_release_of_ones_own(page: Chromium, runbook: Runbook) -> None:
     """A headline, typed into the form of 02; its push is the release that 04 follows."""
-    turn_back(page, runbook, "02_seed_repository.ipynb")
+    begin(page, runbook, "02_seed_repository.ipynb")
     fill_in(page, runbook, "headline", "Mine")
     assert "the page is to say 'Mine'" in runbook.run("Plan")
     assert "New headline: Mine" in runbook.run("Apply")
     assert RIGHT in runbook.run("Check")
-    turn_back(page, runbook, "04_release.ipynb")
+    begin(page, runbook, "04_release.ipynb")
     assert re.search(RELEASED, runbook.run("Follow"))
     assert RIGHT in runbook.run("Check")
     assert "answers 200: Mine" in runbook.run("What happened")
