@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,6 +23,28 @@ Edit = Callable[[dict[str, Any]], None]
 @cache
 def example(name: str = FAILED) -> Archive:
     return open_archive(EXAMPLES / name)
+
+
+@cache
+def asked() -> str:
+    """The green machine whose page told no price."""
+    [found] = (one for one in example().of("machine.event") if one.data["status"] == "Failed")
+    return found.id.split(":")[2]
+
+
+@cache
+def rollback() -> str:
+    """The deployment that brought back what served before."""
+    [found] = (one.data for one in example().of("deployment") if one.data["creator"] == "codeDeployRollback")
+    return str(found["deploymentId"])
+
+
+@cache
+def bake_role() -> str:
+    [found] = set(
+        re.findall(r"gbg-base-BakeRole-\w+", example().read("files/document-gbg-bake.txt").decode())
+    )
+    return str(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +101,12 @@ def test_ids_times_and_addresses_are_no_difference() -> None:
     names = {old: f"i-{number:017x}" for number, old in enumerate(sorted(machines), 1)}
     told = {
         **names,
-        "2026-11-28T11:": "2027-01-02T03:",
-        "d-4OX0UQ0FW": "d-AAAAAAAAA",
+        str(example().manifest.summary["started"])[:14]: "2027-01-02T03:",
+        example().manifest.summary["deployments"][0]: "d-AAAAAAAAA",
         "123456789012": "210987654321",
         "us-east-1a": "us-east-1c",
         example().manifest.summary["commit"]: "f" * 40,
-        "gbg-base-BakeRole-18NRZc8ek5qe": "gbg-base-BakeRole-aaaaaaaaaaaa",
+        bake_role(): "gbg-base-BakeRole-aaaaaaaaaaaa",
     }
     found = compare(example(), replaced(told), Likeness())
     assert found.divergences == ()
@@ -108,7 +131,7 @@ def test_a_status_that_differs_is_found_with_the_five_steps_before_it() -> None:
 
 def test_a_result_that_differs_is_found_though_order_and_status_are_the_same() -> None:
     def another_answer(line: dict[str, Any]) -> None:
-        if line["id"].endswith("i-9accdf26e21d8e5c7:ValidateService"):
+        if line["id"].endswith(f"{asked()}:ValidateService"):
             told = line["data"]["diagnostics"]
             told["logTail"] = told["logTail"].replace("no price in EUR", "no price in USD")
 
@@ -186,9 +209,9 @@ def test_what_went_on_when_it_was_recorded_has_no_end_to_compare() -> None:
     """A rollback goes on when the pipeline has failed already, and a record may be written then."""
 
     def early(line: dict[str, Any]) -> None:
-        if line["id"] == "deployment:d-DYH32QMM5":
+        if line["id"] == f"deployment:{rollback()}":
             line["data"] |= {"status": "InProgress", "deploymentOverview": {"InProgress": 2}}
-        if line["id"].startswith("machine.event:d-DYH32QMM5:i-9accdf26e21d8e5c7:"):
+        if line["id"].startswith(f"machine.event:{rollback()}:{asked()}:"):
             line["data"] |= {"status": "Pending"}
 
     found = compare(altered(early), example(), Likeness())

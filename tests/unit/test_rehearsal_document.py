@@ -9,10 +9,11 @@ from typing import Any
 from gbg_lib.rehearsal.plan import Plan
 from gbg_lib.rehearsal.rehearse import Rehearsal
 from tests.unit.aws_fakes import connected
+from tests.unit.test_rehearsal_comparison import bake_role
 from tests.unit.test_rehearsal_plan import planned
 
 HERE = "gbg-base-BakeRole-AAAAAAAAAAAA"
-RECORDED = "gbg-base-BakeRole-18NRZc8ek5qe"
+RECORDED = bake_role()
 
 
 class Stacks:

@@ -17,7 +17,7 @@ from gbg_lib.rehearsal.plan import Plan
 from gbg_lib.rehearsal.report import MOST_ROWS, Section, differing, excerpt, headline, sections
 from gbg_lib.views.rehearsal import markdown, page, write_pages
 from tests.unit.record_fakes import BEGIN
-from tests.unit.test_rehearsal_comparison import altered, example
+from tests.unit.test_rehearsal_comparison import altered, asked, example
 from tests.unit.test_rehearsal_plan import planned, rewritten, what_if
 
 HOSTILE = "<script>alert(1)</script> [link](javascript:x) \x1b[31mred"
@@ -34,7 +34,7 @@ def whole(folder: Path, edit: Any = None) -> Archive:
 
 
 def hostile(line: dict[str, Any]) -> None:
-    if line["id"].endswith("i-9accdf26e21d8e5c7:ValidateService"):
+    if line["id"].endswith(f"{asked()}:ValidateService"):
         line["data"]["diagnostics"]["logTail"] = HOSTILE
     if line["id"] == "bake.step:07-listPackages":
         line["data"]["StepStatus"] = HOSTILE
