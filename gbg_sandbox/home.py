@@ -98,9 +98,14 @@ class Home:
         argv += ["--kind", kind] if kind else []
         with self.log_file.open("ab") as log:  # another one may have won meanwhile, and write into it
             process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                env={**os.environ, "PYTHONPATH": _python_path()},
-            )  # fmt: skip
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                env=_environment(),
+            )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if (running := self.running()) and running.pid == process.pid:
@@ -264,6 +269,12 @@ class Home:
             return f"it did not start: {self.failure_file.read_text()}"
         lines = self.log_file.read_text(errors="replace").strip().splitlines()
         return "it did not start: " + (lines[-1] if lines else f"no answer within {START_SECONDS} s")
+
+
+def _environment() -> dict[str, str]:
+    """Nothing tells SDKs of an AWS: after `gbg env` a shell names a profile that the sandbox can't read."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"PYTHONPATH": _python_path()}
 
 
 def _python_path() -> str:

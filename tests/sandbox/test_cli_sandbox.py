@@ -56,7 +56,7 @@ Resources:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Of a sandbox that is up."""
     folder = tmp_path_factory.mktemp("cli") / "home"
-    done = gbg(folder, "up")
+    done = gbg(folder, "up", AWS_PROFILE="unknown")
     assert done.returncode == 0, done.stderr
     yield folder
     Home(folder).down()
@@ -77,6 +77,14 @@ def test_status_tells_a_program_all_it_needs(home: Path) -> None:
     assert Path(told["credentials_file"]).stat().st_mode & 0o077 == 0
     assert (told["site"], told["stacks"], told["pipeline"]) == (None, {}, None)
     assert told["processes"]["sandbox"] == running.pid
+
+
+def test_what_a_shell_knows_of_an_aws_does_not_reach_it(home: Path) -> None:
+    running = Home(home).running()
+    assert running is not None
+    told = Path(f"/proc/{running.pid}/environ").read_bytes()
+    assert b"AWS_" not in told
+    assert b"PYTHONPATH=" in told
 
 
 def test_a_second_up_changes_nothing(home: Path) -> None:
