@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from gbg_lib.trail import who_called
 BAD_EVENT = frozenset({"Failed", "Unknown"})
 TRAFFIC = ("AllowTraffic", "BlockTraffic")
 LAST_LINES = 5
+ON = "ALARM"
 
 Setback = tuple[str, str]
 """details, as further lines of a message; what to do"""
@@ -81,11 +83,29 @@ def _alarm(aws: Aws, info: Mapping[str, Any], machines: list[Target]) -> Setback
     found = aws.call("cloudwatch", "describe_alarms", AlarmNames=on)["MetricAlarms"]
     lines = "".join(
         f"\n  alarm {one['AlarmName']}: {one.get('AlarmDescription', '')}; now {one['StateValue']}"
-        f"\n    {one.get('StateReason', '')}"
+        f"\n    {_measured(aws, one, info)}"
         for one in found
     )
     hook = _machine(aws, machines)[0]
     return lines + hook, "find out what the alarm measured, mend it, and push again once the alarm is OK"
+
+
+def _measured(aws: Aws, alarm: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    """Why it came on during the deployment: by now it may be OK again, and tell why that is."""
+    if alarm["StateValue"] != ON:
+        for item in aws.pages(
+            "cloudwatch",
+            "describe_alarm_history",
+            "AlarmHistoryItems",
+            AlarmName=alarm["AlarmName"],
+            HistoryItemType="StateUpdate",
+            StartDate=info["createTime"],
+            ScanBy="TimestampAscending",
+        ):
+            state = json.loads(item["HistoryData"]).get("newState", {})
+            if state.get("stateValue") == ON:
+                return str(state.get("stateReason", ""))
+    return str(alarm.get("StateReason", ""))
 
 
 def _way_back(aws: Aws, info: Mapping[str, Any]) -> str:

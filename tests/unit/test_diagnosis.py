@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -62,15 +64,25 @@ class FakeBuilds:
         return {"builds": [{"logs": {"groupName": "/logs/build", "streamName": "s"}}]}
 
 
+@dataclass
 class FakeAlarms:
+    state: str = "ALARM"
+    reason: str = "9 > 5"
+
+    def describe_alarm_history(self, **given: Any) -> dict[str, Any]:
+        assert (given["HistoryItemType"], given["ScanBy"]) == ("StateUpdate", "TimestampAscending")
+        states = (("OK", "no data"), ("ALARM", "9 > 5"), ("OK", "0 > 5"), ("ALARM", "6 > 5"), ("OK", "1 > 5"))
+        data = [{"newState": {"stateValue": value, "stateReason": reason}} for value, reason in states]
+        return {"AlarmHistoryItems": [{"HistoryData": json.dumps(one)} for one in data]}
+
     def describe_alarms(self, **given: Any) -> dict[str, Any]:
         return {
             "MetricAlarms": [
                 {
                     "AlarmName": name,
                     "AlarmDescription": "Errors",
-                    "StateValue": "ALARM",
-                    "StateReason": "9 > 5",
+                    "StateValue": self.state,
+                    "StateReason": self.reason,
                 }
                 for name in given["AlarmNames"]
             ]
@@ -204,6 +216,12 @@ def test_an_alarm_is_told_with_what_it_measured() -> None:
     found = deploy({"errorInformation": error}, cloudwatch=FakeAlarms())
     assert found.what.splitlines()[1:] == ["  alarm gbg-target-5xx: Errors; now ALARM", "    9 > 5"]
     assert "what the alarm measured" in found.try_this
+
+
+def test_an_alarm_that_is_ok_again_is_told_with_what_it_measured_first() -> None:
+    error = {"code": "ALARM_ACTIVE", "message": "Activated alarms: <gbg-target-5xx>"}
+    found = deploy({"errorInformation": error, "createTime": at(51)}, cloudwatch=FakeAlarms("OK", "1 > 5"))
+    assert found.what.splitlines()[1:] == ["  alarm gbg-target-5xx: Errors; now OK", "    9 > 5"]
 
 
 def test_a_person_who_stopped_the_deployment_is_named() -> None:
