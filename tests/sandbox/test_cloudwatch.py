@@ -112,6 +112,20 @@ def test_an_alarm_follows_its_metric_and_tells_everyone(
         "Alarm updated from OK to ALARM",
         "Alarm updated from INSUFFICIENT_DATA to OK",
     ]
+    told = json.loads(history["AlarmHistoryItems"][1]["HistoryData"])
+    assert (told["oldState"]["stateValue"], told["newState"]["stateValue"]) == ("OK", "ALARM")
+    assert told["newState"]["stateReason"] == found[1].detail["state"]["reason"]
+    assert told["newState"]["stateReasonData"]["recentDatapoints"] == [3.0]
+
+
+def test_a_reason_that_is_no_json_changes_no_state(cloud: Cloud, cloudwatch: Any) -> None:
+    alarm(cloudwatch)
+    before = state(cloudwatch)
+    with pytest.raises(ClientError, match=r"InvalidFormat.*StateReasonData"):
+        cloudwatch.set_alarm_state(
+            AlarmName="errors", StateValue="ALARM", StateReason="a try", StateReasonData="{"
+        )
+    assert state(cloudwatch) in (before, "OK")
 
 
 def test_a_look_that_comes_late_makes_up_for_the_periods_before(cloud: Cloud, cloudwatch: Any) -> None:

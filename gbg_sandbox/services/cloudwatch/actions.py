@@ -92,6 +92,16 @@ def state_told(alarm: Alarm) -> dict[str, Any]:
     }
 
 
+def state_kept(alarm: Alarm) -> dict[str, Any]:
+    """The same in an alarm's history, which has names of its own.
+
+    https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/describe-alarm-history.html#examples
+    """
+    told = {"stateValue": alarm.state.value, "stateReason": alarm.reason}
+    data = json.loads(alarm.reason_data or "{}")
+    return told | ({"stateReasonData": data} if data else {})
+
+
 def _message(cloud: Cloud, alarm: Alarm, event: dict[str, Any]) -> dict[str, Any]:
     """What SNS subscribers get of an alarm."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from gbg_sandbox.paging import page
@@ -120,6 +121,12 @@ class Cloudwatch(MetricsApi):
         with self.lock:
             alarm = self.alarms.get(params["AlarmName"])
         data = params.get("StateReasonData", "{}")
+        try:
+            json.loads(data)
+        except ValueError as error:
+            raise AwsError(
+                "InvalidFormat", f"StateReasonData is not syntactically valid JSON: {error}"
+            ) from error
         self.engine.move(alarm, State(params["StateValue"]), params["StateReason"], data)
 
     @modelled

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from gbg_sandbox.service import AwsError
-from gbg_sandbox.services.cloudwatch.actions import SCALING_POLICY, run_action, state_change, state_told
+from gbg_sandbox.services.cloudwatch.actions import (
+    SCALING_POLICY,
+    run_action,
+    state_change,
+    state_kept,
+    state_told,
+)
 from gbg_sandbox.services.cloudwatch.evaluation import State, evaluate, reason
 from gbg_sandbox.services.cloudwatch.metrics import Metrics, statistic
 from gbg_sandbox.services.cloudwatch.state import Alarm, Alarms, HistoryItem
@@ -88,7 +94,7 @@ class Engine:
         """Give an alarm a state; when it is a new one, tell everybody and start its actions."""
         now = self._cloud.clock.now()
         with self._lock:
-            previous = state_told(alarm)
+            previous, kept = state_told(alarm), state_kept(alarm)
             changed = alarm.state is not state
             alarm.state, alarm.reason, alarm.reason_data, alarm.state_updated = state, why, data, now
             if not changed:
@@ -101,7 +107,7 @@ class Engine:
                     now,
                     "StateUpdate",
                     f"Alarm updated from {previous['value']} to {state.value}",
-                    {"version": "1.0", "oldState": previous, "newState": event["state"]},
+                    {"version": "1.0", "oldState": kept, "newState": state_kept(alarm)},
                 )
             )
             actions = alarm.actions if alarm.actions_enabled else []
