@@ -40,6 +40,8 @@ class Agents:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._stop = threading.Event()
+        self._lock = threading.Lock()
+        """of `sites`: agents and events come and go while a test ends"""
         self._threads: list[threading.Thread] = []
         self.installed = True
         self.verdicts: dict[str, Verdict] = {}
@@ -52,18 +54,23 @@ class Agents:
         cloud.events.subscribe(self._on_event)
 
     def close(self) -> None:
-        self._stop.set()
-        for waiting in self.blocked.values():
+        with self._lock:
+            self._stop.set()
+            left = list(self.sites.values())
+        for waiting in list(self.blocked.values()):
             waiting.set()
-        for site in self.sites.values():
+        for site in left:
             site.close()
 
     def _on_event(self, event: Event) -> None:
         if event.detail_type != "EC2 Instance State-change Notification":
             return
         instance, state = event.detail["instance-id"], event.detail["state"]
-        if state == "shutting-down" and instance in self.sites:
-            self.sites.pop(instance).close()
+        if state == "shutting-down":
+            with self._lock:
+                site = self.sites.pop(instance, None)
+            if site is not None:
+                site.close()
         if state == "running" and self.installed and instance not in self.ran:
             self.ran[instance] = []
             thread = threading.Thread(target=self._work, args=(instance,), daemon=True)
@@ -114,7 +121,11 @@ class Agents:
         found = described["Reservations"][0]["Instances"][0]
         site = Site(self._cloud.machines.reach(found["VpcId"], found["PrivateIpAddress"]), 8080, instance)
         site.status = 200 if self.healthy else 500
-        self.sites[instance] = site
+        with self._lock:
+            if not self._stop.is_set():
+                self.sites[instance] = site
+                return
+        site.close()
 
 
 @dataclass
