@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -166,34 +167,67 @@ def _draw_bars(axes: Axes, bars: Sequence[Bar], rows: Sequence[str], begin: date
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
 
 
+Counted = list[tuple[float, float, float]]
+"""begin and length in seconds of the axis, and what was counted a second"""
+
+
 def _draw_traffic(axes: Axes, archive: Archive, begin: datetime) -> None:
-    """Requests a second, and those that ended in an error of a server, at the finest that there is."""
+    """Requests a second in the colour that served, and those that ended in an error of a server.
+
+    A load balancer doesn't count by colour. While both have traffic, their machines share the requests,
+    as each is given as many.
+    """
+    requests = _counted(archive, begin, "RequestCount")
+    blue = _blues(requests, _serving(archive, begin))
     shown = (
-        ("RequestCount", GOOD, "requests/s"),
-        ("HTTPCode_Target_5XX_Count", FAILED, "errors/s (application)"),
-        ("HTTPCode_ELB_5XX_Count", "#cc79a7", "errors/s (balancer)"),
+        (requests, GREEN, "requests/s (green)"),
+        (blue, BLUE, "requests/s (blue)"),
+        (_counted(archive, begin, "HTTPCode_Target_5XX_Count"), FAILED, "errors/s (application)"),
+        (_counted(archive, begin, "HTTPCode_ELB_5XX_Count"), "#cc79a7", "errors/s (balancer)"),
     )
-    highest = 0.0
-    for metric, colour, label in shown:
-        series = [one for one in archive.of("traffic") if one.data["metric"] == metric]
-        fine = min((one for one in series if one.data["values"]), key=_period, default=None)
-        if fine is not None and fine.at is not None:
-            period = float(fine.data.get("resolution") or fine.data["period"])
-            offset = (fine.at - begin).total_seconds()
-            times = [offset + float(second) for second in fine.data["seconds"]]
-            values = [float(value) / period for value in fine.data["values"]]
-            corners = [
-                _corners(time, period, value / 2, value) for time, value in zip(times, values, strict=True)
-            ]
+    for counted, colour, label in shown:
+        if counted:
+            corners = [_corners(left, length, value / 2, value) for left, length, value in counted]
             axes.add_collection(shapes.PolyCollection(corners, facecolors=colour, label=label), autolim=False)
-            highest = max([highest, *values])
+    highest = max((value for counted, *_ in shown for *_, value in counted), default=0.0)
     axes.set_ylim(0, highest * 1.35 or 1.0)
     if axes.collections:
         axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=len(shown))
     axes.set_ylabel("traffic")
 
 
-def _draw_serving(axes: Axes, archive: Archive, begin: datetime, whole: float) -> None:
+def _counted(archive: Archive, begin: datetime, metric: str) -> Counted:
+    """At the finest that there is."""
+    series = [one for one in archive.of("traffic") if one.data["metric"] == metric]
+    fine = min((one for one in series if one.data["values"]), key=_period, default=None)
+    if fine is None or fine.at is None:
+        return []
+    period = float(fine.data.get("resolution") or fine.data["period"])
+    offset = (fine.at - begin).total_seconds()
+    pairs = zip(fine.data["seconds"], fine.data["values"], strict=True)
+    return [(offset + float(second), period, float(value) / period) for second, value in pairs]
+
+
+Steps = dict[str, tuple[list[float], list[int]]]
+"""colour → when the number of its machines with traffic changed, and to what"""
+
+
+def _blues(requests: Counted, serving: Steps) -> Counted:
+    """Blue's part of what was counted, by the middle of each period."""
+    found = []
+    for left, length, value in requests:
+        blue, green = (_at(serving[colour], left + length / 2) for colour in ("Blue", "Green"))
+        share = blue / (blue + green) if blue + green else 1.0
+        found.append((left, length, value * share))
+    return found
+
+
+def _at(steps: tuple[list[float], list[int]], moment: float) -> int:
+    times, counts = steps
+    return counts[max(bisect_right(times, moment) - 1, 0)]
+
+
+def _serving(archive: Archive, begin: datetime) -> Steps:
     """How many machines of each colour have traffic, by their lifecycle events."""
     changes = []
     for one in archive.of("machine.event"):
@@ -201,14 +235,22 @@ def _draw_serving(axes: Axes, archive: Archive, begin: datetime, whole: float) -
         if one.until and one.data.get("status") == "Succeeded" and name in ("AllowTraffic", "BlockTraffic"):
             at = (one.until - begin).total_seconds()
             changes.append((at, name, str(one.data["machine"]), side(one) or "Blue"))
-    for colour, label in ((BLUE, "Blue"), (GREEN, "Green")):
-        serving = _at_first(archive) if label == "Blue" else set()
+    found: Steps = {}
+    for colour in ("Blue", "Green"):
+        serving = _at_first(archive) if colour == "Blue" else set()
         times, counts = [0.0], [len(serving)]
         for at, name, machine, of in sorted(changes):
-            if of == label:
+            if of == colour:
                 serving = serving | {machine} if name == "AllowTraffic" else serving - {machine}
                 times.append(at)
                 counts.append(len(serving))
+        found[colour] = (times, counts)
+    return found
+
+
+def _draw_serving(axes: Axes, archive: Archive, begin: datetime, whole: float) -> None:
+    for label, (times, counts) in _serving(archive, begin).items():
+        colour = BLUE if label == "Blue" else GREEN
         axes.step([*times, whole], [*counts, counts[-1]], where="post", color=colour, label=label.lower())
     axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=2)
     axes.set_ylabel("machines\nthat serve")

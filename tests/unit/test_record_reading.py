@@ -174,6 +174,17 @@ def test_blue_serves_on_in_the_picture_of_a_failed_release(example: Read) -> Non
     assert {float(count) for count in np.asarray(green.get_ydata())} == {0.0}
 
 
+def test_requests_have_the_colour_of_who_served() -> None:
+    """Blue's before the switch, green's after it, and shared by their machines in the second of it."""
+    drawn = record_chart(open_archive(EXAMPLES / SUCCEEDED)).figure().axes[1].collections
+    all_, blue = ([np.asarray(path.vertices)[:, 1].max() for path in one.get_paths()] for one in drawn)
+    assert [one.get_label() for one in drawn] == ["requests/s (green)", "requests/s (blue)"]
+    shares = [part / whole for part, whole in zip(blue, all_, strict=True) if whole]
+    assert shares == sorted(shares, reverse=True)
+    assert (shares[0], shares[-1]) == (1.0, 0.0)
+    assert len({share for share in shares if 0 < share < 1}) <= 3
+
+
 def test_the_evidence_is_one_line_for_pandas(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     path.write_bytes(open_archive(EXAMPLES / FAILED).read("evidence.jsonl"))
