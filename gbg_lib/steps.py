@@ -30,6 +30,8 @@ from gbg_lib.waiting import wait_until
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
 TAKEN_OVER = ("FleetGroupName", "FleetTemplateVersion", "FleetImageId")
 """parameters of Part 1 that the repair sets: which fleet of a release is the stack's own"""
+ALARMS = ("target-5xx", "elb-5xx", "unhealthy-hosts")
+"""Part 1's, after the deployment's name"""
 HEALTHY_SECONDS = 600
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,13 +135,23 @@ class BaseStack(Step):
         return self.stacks.apply(plan)
 
     def check(self, limit_seconds: float = HEALTHY_SECONDS) -> list[Check]:
-        """Waits until the fleet is healthy. Raises CheckFailed, TimedOut."""
+        """Waits until the fleet is healthy, and no alarm fires any more that has seen it start.
+
+        Raises CheckFailed, TimedOut.
+        """
         wait_until(
             self.aws,
             lambda: True if self._all_healthy() else None,
             limit_seconds=limit_seconds,
             what="the first fleet",
             try_this="the console output of its instances tells how far their start came",
+        )
+        wait_until(
+            self.aws,
+            lambda: None if self._firing() else True,
+            limit_seconds=limit_seconds,
+            what="the end of an alarm",
+            try_this="`aws cloudwatch describe-alarms --state-value ALARM` tells which it is, and why",
         )
         page, found = self.page(), self.fleets()
         serving = sum(fleet.serving for fleet in found)
@@ -165,6 +177,12 @@ class BaseStack(Step):
             f"stack {self.base_stack}": self.stacks.seen(self.base_stack),
             "a fleet": "serves" if serves else "none serves",
         }
+
+    def _firing(self) -> bool:
+        """A fleet that starts slowly sets off the alarm on unhealthy hosts, and no release may begin then."""
+        names = [f"{self.parameters.deployment}-{name}" for name in ALARMS]
+        asked = {"AlarmNames": names, "StateValue": "ALARM"}
+        return bool(self.aws.call("cloudwatch", "describe_alarms", **asked)["MetricAlarms"])
 
     def _all_healthy(self) -> bool:
         found = self.fleets()

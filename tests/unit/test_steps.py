@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.errors import CheckFailed, NotThere, ReleaseFailed, TimedOut
 from gbg_lib.parameters import BASE, PIPELINE, Parameters
-from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository, template_parameters
+from gbg_lib.steps import ALARMS, BaseStack, PipelineStack, ReleaseRun, SeedRepository, template_parameters
 from tests.unit.aws_fakes import connected
 from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.group_fakes import FakeGroups
@@ -32,6 +33,18 @@ from tests.unit.stack_fakes import FakeCloudFormation, FakeStack
 GREEN = f"CodeDeploy_gbg-fleet_{DEPLOYMENT}"
 
 
+class FakeAlarms:
+    """How many looks still find an alarm that fires."""
+
+    def __init__(self) -> None:
+        self.firing = 0
+
+    def describe_alarms(self, **given: Any) -> dict[str, Any]:
+        assert given == {"AlarmNames": [f"gbg-{name}" for name in ALARMS], "StateValue": "ALARM"}
+        self.firing -= 1
+        return {"MetricAlarms": [{"AlarmName": "gbg-unhealthy-hosts"}] if self.firing >= 0 else []}
+
+
 class Cloud:
     """A deployment after its first release: everything as it should be."""
 
@@ -46,6 +59,7 @@ class Cloud:
         self.groups.golden = ["ami-1"]
         self.deploy = FakeCodeDeploy([])
         self.bucket = FakeBucket()
+        self.alarms = FakeAlarms()
 
     def connect(self) -> Aws:
         return connected(
@@ -57,6 +71,7 @@ class Cloud:
             elbv2=self.groups,
             s3=self.bucket,
             cloudtrail=FakeTrail(),
+            cloudwatch=self.alarms,
         )
 
 
@@ -103,6 +118,26 @@ def test_a_fleet_that_never_gets_healthy_is_given_up(cloud: Cloud, monkeypatch: 
     cloud.groups.health["i-3"] = "unhealthy"
     with pytest.raises(TimedOut, match="the first fleet"):
         BaseStack(Parameters(), cloud.connect()).check(limit_seconds=0)
+
+
+def test_an_alarm_that_saw_the_first_fleet_start_is_waited_out(cloud: Cloud) -> None:
+    cloud.alarms.firing = 2
+    assert all(check.passed for check in BaseStack(Parameters(), cloud.connect()).check())
+    assert cloud.alarms.firing < 0
+
+
+def test_an_alarm_that_goes_on_firing_is_told(cloud: Cloud) -> None:
+    cloud.alarms.firing = 1
+    with pytest.raises(TimedOut, match="the end of an alarm"):
+        BaseStack(Parameters(), cloud.connect()).check(limit_seconds=0)
+
+
+def test_part_1s_alarms_are_those_that_are_waited_for() -> None:
+    resources = json.loads(blueprint.template(1))["Resources"].values()
+    named = [one["Properties"]["AlarmName"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    assert sorted(str(name) for name in named) == sorted(
+        str({"Fn::Sub": f"${{Deployment}}-{name}"}) for name in ALARMS
+    )
 
 
 def test_part_3_takes_part_1s_outputs_by_itself(cloud: Cloud) -> None:
