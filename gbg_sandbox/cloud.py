@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+
 from gbg_sandbox.clock import Clock, ShuttingDown
 from gbg_sandbox.credentials import Credential, Credentials
 from gbg_sandbox.events import EventStream
@@ -24,7 +26,7 @@ from gbg_sandbox.gateway.tls import Authority
 from gbg_sandbox.gateway.trail import Trail
 from gbg_sandbox.machines.interface import ENDPOINT_ADDRESS, Machines
 from gbg_sandbox.page.web import Page
-from gbg_sandbox.service import Principal, Service
+from gbg_sandbox.service import AwsError, Principal, Service
 from gbg_sandbox.services import load_services
 
 log = logging.getLogger(__name__)
@@ -155,6 +157,15 @@ class Cloud:
     def stored(self, service: str) -> Any:
         """A client straight to moto's records: no IAM, no events, no engines."""
         return self.moto.client(service)
+
+    def ask_stored(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """moto's answer from its records; its refusal goes to the caller as it is. Raises AwsError."""
+        try:
+            found: dict[str, Any] = getattr(self.stored(service), operation)(**params)
+        except ClientError as error:
+            raise AwsError.of(error) from error
+        found.pop("ResponseMetadata", None)
+        return found
 
     def authorise(
         self, principal: Principal, action: str, resource: str = "*", context: Mapping[str, Any] | None = None

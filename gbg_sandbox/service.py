@@ -144,6 +144,10 @@ class Service:
     def routes(self) -> Sequence[Route]:
         return ()
 
+    def _stored(self, operation: str, /, **params: Any) -> dict[str, Any]:
+        """What moto keeps of this service, by an operation's boto3 name. Raises AwsError."""
+        return self.cloud.ask_stored(self.name, operation, **params)
+
     def tagged_resources(self) -> dict[str, dict[str, str]]:
         """ARN → tags of what it keeps itself and the tagging API tells; what moto keeps, moto tells."""
         return {}

@@ -9,7 +9,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
-from botocore.exceptions import ClientError
 
 from gbg_sandbox.service import AwsError, Call, Service
 
@@ -38,7 +37,7 @@ class Asking:
             raise AwsError(
                 "UnknownOperationException", f"gbg_sandbox does not have {service}:{operation}", 501
             )
-        return self._stored(service, operation, params)
+        return self._cloud.ask_stored(service, operation, **params)
 
     def maybe(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """The answer, or nothing where what was asked for is gone meanwhile."""
@@ -46,10 +45,3 @@ class Asking:
             return self(service, operation, **params)
         except AwsError:
             return {}
-
-    def _stored(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._cloud.stored(service), operation)(**params)
-        except ClientError as error:
-            raise AwsError.of(error) from error
-        return answer

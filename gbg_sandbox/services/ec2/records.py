@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from gbg_sandbox.service import AwsError
 
@@ -26,16 +24,6 @@ class Interface:
     mac: str
 
 
-def answer(operation: Callable[..., Any], **params: Any) -> dict[str, Any]:
-    """moto's answer; its refusals become this request's."""
-    try:
-        found: dict[str, Any] = operation(**params)
-    except ClientError as error:
-        raise AwsError.of(error) from error
-    found.pop("ResponseMetadata", None)
-    return found
-
-
 class NetworkRecords:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -43,7 +31,7 @@ class NetworkRecords:
 
     def ask(self, operation: str, **params: Any) -> dict[str, Any]:
         """An operation of moto's EC2 by its boto3 name."""
-        return answer(getattr(self._cloud.stored("ec2"), operation), **params)
+        return self._cloud.ask_stored("ec2", operation, **params)
 
     def subnet(self, subnet_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("describe_subnets", SubnetIds=[subnet_id])["Subnets"][0]

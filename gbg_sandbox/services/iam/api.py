@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from gbg_sandbox.credentials import Credential
 from gbg_sandbox.service import AwsError, Call, Principal, Service, runs, stored
 
@@ -94,13 +92,6 @@ class Iam(Service):
         stored.create_user(UserName=OPERATOR)
         stored.attach_user_policy(UserName=OPERATOR, PolicyArn=ADMINISTRATOR_POLICY)
         return self.cloud.credentials.issue(self._principal(OPERATOR))
-
-    def _stored(self, operation: str, **params: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self.cloud.stored("iam"), operation)(**params)
-        except ClientError as error:
-            raise AwsError.of(error) from error
-        return answer
 
     def _principal(self, user: str) -> Principal:
         account = self.cloud.account

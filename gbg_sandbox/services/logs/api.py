@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from gbg_sandbox.service import AwsError, Call, Service, runs
 
 TERMS = re.compile(r'\s*(?:\w+(?:\s+\w+)*|"[^"]*")?\s*')
@@ -68,14 +66,6 @@ class Logs(Service):
             if not page.get("nextToken"):
                 return names
             more = {"nextToken": page["nextToken"]}
-
-    def _stored(self, operation: str, **params: Any) -> dict[str, Any]:
-        """moto's answer; its refusal goes to the caller as it is."""
-        try:
-            answer: dict[str, Any] = getattr(self.cloud.stored("logs"), operation)(**params)
-        except ClientError as error:
-            raise AwsError.of(error) from error
-        return answer
 
 
 SERVICE = Logs

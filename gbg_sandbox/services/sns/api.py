@@ -11,8 +11,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from gbg_sandbox.authorisation import authorise_service, resource_policies
 from gbg_sandbox.service import AwsError, Call, Service, runs, stored
 
@@ -148,13 +146,6 @@ class Sns(Service):
             acting=PRINCIPAL,
             source_arn=notice["topicArn"],
         )
-
-    def _stored(self, operation: str, **params: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self.cloud.stored("sns"), operation)(**params)
-        except ClientError as error:
-            raise AwsError.of(error) from error
-        return answer
 
 
 def _check_policy(document: str | None) -> None:

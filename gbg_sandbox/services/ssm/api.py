@@ -26,14 +26,14 @@ class SystemsManager(
     @runs
     def add_tags_to_resource(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         if params["ResourceType"] == "Parameter":
-            return self._stored("add_tags_to_resource", params)
+            return self._stored("add_tags_to_resource", **params)
         self._tags(params).update(as_map(params["Tags"]))
         return {}
 
     @runs
     def remove_tags_from_resource(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         if params["ResourceType"] == "Parameter":
-            return self._stored("remove_tags_from_resource", params)
+            return self._stored("remove_tags_from_resource", **params)
         tags = self._tags(params)
         for key in params["TagKeys"]:
             tags.pop(key, None)
@@ -42,7 +42,7 @@ class SystemsManager(
     @runs
     def list_tags_for_resource(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         if params["ResourceType"] == "Parameter":
-            return self._stored("list_tags_for_resource", params)
+            return self._stored("list_tags_for_resource", **params)
         return {"TagList": as_list(self._tags(params))}
 
     def tagged_resources(self) -> dict[str, dict[str, str]]:

@@ -45,7 +45,7 @@ class ParameterOperations(Service):
         return made
 
     def _write(self, writer: Principal, params: dict[str, Any]) -> dict[str, Any]:
-        made = self._stored("put_parameter", params)
+        made = self._stored("put_parameter", **params)
         with self._parameters_lock:
             self._writers[params["Name"], made["Version"]] = writer.arn
         return made
@@ -95,7 +95,7 @@ class ParameterOperations(Service):
             if found is None:
                 raise AwsError("ParameterNotFound", f"gbg_sandbox does not have {params['Name']}")
             return {"Parameter": found}
-        return self._stored("get_parameter", params)
+        return self._stored("get_parameter", **params)
 
     @runs
     def get_parameters(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class ParameterOperations(Service):
         own = [name for name in params["Names"] if not is_public(name)]
         result: dict[str, Any] = {"Parameters": [], "InvalidParameters": []}
         if own:
-            answer = self._stored("get_parameters", {**params, "Names": own})
+            answer = self._stored("get_parameters", **{**params, "Names": own})
             result = {key: answer[key] for key in result}
         for name in public:
             found = self._public(name)
@@ -117,18 +117,18 @@ class ParameterOperations(Service):
     def get_parameters_by_path(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         path = params["Path"].rstrip("/")
         if not is_public(path + "/"):
-            return self._stored("get_parameters_by_path", params)
+            return self._stored("get_parameters_by_path", **params)
         if path == FOLDER or (params.get("Recursive") and FOLDER.startswith(path)):
             return {"Parameters": sorted(self._all_public().values(), key=lambda one: str(one["Name"]))}
         return {"Parameters": []}
 
     @runs
     def get_parameter_history(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        return self._with_writers(self._stored("get_parameter_history", params))
+        return self._with_writers(self._stored("get_parameter_history", **params))
 
     @runs
     def describe_parameters(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        return self._with_writers(self._stored("describe_parameters", params))
+        return self._with_writers(self._stored("describe_parameters", **params))
 
     def _with_writers(self, answer: dict[str, Any]) -> dict[str, Any]:
         with self._parameters_lock:
@@ -140,21 +140,21 @@ class ParameterOperations(Service):
     @runs
     def delete_parameter(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         before = self._current(params["Name"])
-        self._stored("delete_parameter", params)
+        self._stored("delete_parameter", **params)
         self._announce("Delete", params["Name"], **_facts(before))
         return {}
 
     @runs
     def delete_parameters(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         before = {name: self._current(name) for name in params["Names"]}
-        answer = self._stored("delete_parameters", params)
+        answer = self._stored("delete_parameters", **params)
         for name in answer.get("DeletedParameters", []):
             self._announce("Delete", name, **_facts(before.get(name)))
         return answer
 
     @runs
     def label_parameter_version(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        answer = self._stored("label_parameter_version", params)
+        answer = self._stored("label_parameter_version", **params)
         self._announce("LabelParameterVersion", params["Name"])
         return answer
 
@@ -170,14 +170,6 @@ class ParameterOperations(Service):
         except ClientError:
             return None
         return found
-
-    def _stored(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """moto's answer; its refusal goes to the caller as it is."""
-        try:
-            answer: dict[str, Any] = getattr(self.cloud.stored("ssm"), operation)(**params)
-        except ClientError as error:
-            raise AwsError.of(error) from error
-        return answer
 
     def _announce(self, operation: str, name: str, **facts: Any) -> None:
         detail = {"operation": operation, "name": name, **(facts or _facts(self._current(name)))}
