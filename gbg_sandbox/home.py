@@ -32,6 +32,8 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 LOCK = "hhqqi4x"
 """struct flock: type, whence, start, length, holder's process"""
+CLEARING = 1
+"""where in the lock's file begins what is locked by who clears; a sandbox locks all of it"""
 
 
 class SandboxError(Exception):
@@ -97,6 +99,7 @@ class Home:
         ]
         argv += ["--kind", kind] if kind else []
         with self.log_file.open("ab") as log:  # another one may have won meanwhile, and write into it
+            before = log.tell()
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -107,15 +110,18 @@ class Home:
                 env=_environment(),
             )
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and process.poll() is None:
             if (running := self.running()) and running.pid == process.pid:
                 return running
-            if process.poll() is not None:
-                break
             time.sleep(0.02)
-        else:
+        silent = f"its process ended with {process.poll()}, and said nothing"
+        if process.poll() is None:
             process.kill()
-        raise SandboxError(self._why_not(), f"read {self.log_file}, or ask `gbg doctor`")
+            silent = f"no answer within {START_SECONDS} s"
+        raise SandboxError(
+            f"it did not start: {self._said_since(before) or silent}",
+            f"read {self.log_file}, or ask `gbg doctor`",
+        )
 
     def running(self) -> Running | None:
         """The sandbox of this folder; None when there is none or it has died."""
@@ -142,7 +148,7 @@ class Home:
         if not self.folder.exists() and not self.state_dir().exists():
             return False
         try:
-            kept = self._hold()
+            kept = self._hold(CLEARING)
         except SandboxError:  # another one has begun meanwhile, and all here is its own
             return holder is not None
         try:
@@ -173,11 +179,13 @@ class Home:
     def _holder(self) -> int | None:
         """The process that is this folder's sandbox, or is becoming it; None when there is none.
 
+        Who clears the folder is no sandbox, and nobody to be stopped.
+
         Not to be asked in the sandbox's own process: closing the file would let go of its lock.
         """
         try:
             with self.lock_file.open("rb") as kept:
-                asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                asked = struct.pack(LOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, CLEARING, 0)
                 found = struct.unpack(LOCK, fcntl.fcntl(kept, fcntl.F_GETLK, asked))
         except FileNotFoundError:
             return None
@@ -216,19 +224,23 @@ class Home:
         cloud.start()
         return cloud
 
-    def _hold(self) -> int:
-        """Be this folder's sandbox until this process ends or closes the descriptor; no child inherits that.
+    def _hold(self, begin: int = 0) -> int:
+        """Be this folder's sandbox, or clear it, until this process ends or closes the descriptor.
 
-        No object closes it when it is forgotten, and so lets go before the process has ended.
+        No child inherits that, and no object closes it when it is forgotten, and so lets go before the process
+        has ended. Waits for who clears it. Raises SandboxError where it has a sandbox.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.lockf(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            os.close(kept)
-            raise _starting(self.folder, self._holder() or 0) from error
-        return kept
+        while True:
+            try:
+                fcntl.lockf(kept, fcntl.LOCK_EX | fcntl.LOCK_NB, 0, begin)
+                return kept
+            except (BlockingIOError, PermissionError) as error:
+                if (holder := self._holder()) is not None:
+                    os.close(kept)
+                    raise _starting(self.folder, holder) from error
+                time.sleep(0.02)
 
     def write_ready(self, cloud: Cloud) -> None:
         self._write_profile(cloud.service("iam").operator(), cloud)
@@ -264,11 +276,13 @@ class Home:
             f"aws_secret_access_key = {credential.secret_key}\n"
         )
 
-    def _why_not(self) -> str:
+    def _said_since(self, before: int) -> str:
+        """Why it failed, or the last line of its log behind what the one before it had said; or nothing."""
         if self.failure_file.exists():
-            return f"it did not start: {self.failure_file.read_text()}"
-        lines = self.log_file.read_text(errors="replace").strip().splitlines()
-        return "it did not start: " + (lines[-1] if lines else f"no answer within {START_SECONDS} s")
+            return self.failure_file.read_text()
+        told = self.log_file.read_bytes()
+        own = told[before:] if before <= len(told) else told
+        return "".join(own.decode(errors="replace").strip().splitlines()[-1:])
 
 
 def _environment() -> dict[str, str]:

@@ -163,6 +163,51 @@ def test_a_sandbox_holds_its_folder_until_its_process_has_ended(tmp_path: Path) 
         assert process.wait(timeout=20) != 0
 
 
+CLEARS = """
+import sys
+from pathlib import Path
+from gbg_sandbox.home import CLEARING, Home
+kept = Home(Path(sys.argv[1]))._hold(CLEARING)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("word", ["down", "up"])
+def test_who_clears_the_folder_is_waited_for_and_not_stopped(tmp_path: Path, word: str) -> None:
+    home = Home(tmp_path / "cleared")
+    home.folder.mkdir()
+    argv = [sys.executable, "-c", CLEARS, str(home.folder)]
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        waiting = pool.submit(gbg, home.folder, word)
+        with pytest.raises(TimeoutError):
+            waiting.result(3)
+        assert process.poll() is None
+        assert home.running() is None
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
+        assert waiting.result().returncode == 0
+    assert home.down() == (word == "up")
+
+
+def test_one_that_ends_without_a_word_is_not_told_by_the_last_words_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "silent")
+    home.folder.mkdir()
+    home.log_file.write_text("of the one before\n")
+    monkeypatch.setattr(sys, "executable", str(shutil.which("false")))
+    with pytest.raises(SandboxError, match="it did not start: its process ended with 1, and said nothing"):
+        home.up()
+    assert home.log_file.read_text() == "of the one before\n"
+
+
 def test_of_two_that_start_at_once_one_is_up(tmp_path: Path) -> None:
     folder = tmp_path / "twice"
     with ThreadPoolExecutor(2) as pool:
