@@ -60,6 +60,8 @@ class Cloud:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(scale)
         self.events = EventStream()
+        self._wrong: dict[str, set[str]] = {}
+        """what failed in the last round of a work's name"""
         self.trail = Trail()
         self.credentials = Credentials()
         self.authority = Authority()
@@ -219,7 +221,11 @@ class Cloud:
         return self.spawn(name, rounds)
 
     def each(self, name: str, items: Iterable[Item], act: Callable[[Item], object]) -> None:
-        """A round's work on each of its items: one that fails is told, and keeps no other from its turn."""
+        """A round's work on each of its items: one that fails is told, and keeps no other from its turn.
+
+        One that fails the same way at once again is not told again: rounds are many.
+        """
+        wrong: set[str] = set()
         for item in items:
             try:
                 act(item)
@@ -228,7 +234,10 @@ class Cloud:
             except Exception as error:
                 if self.clock.stopped:
                     raise ShuttingDown from error
-                self._failed(name, error)
+                wrong.add(repr(error))
+                if repr(error) not in self._wrong.get(name, ()):
+                    self._failed(name, error)
+        self._wrong[name] = wrong
 
     def _failed(self, name: str, error: Exception) -> None:
         log.error("%s failed", name, exc_info=error)

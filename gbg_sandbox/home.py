@@ -227,8 +227,8 @@ class Home:
     def _hold(self, begin: int = 0) -> int:
         """Be this folder's sandbox, or clear it, until this process ends or closes the descriptor.
 
-        No child inherits that, and no object closes it when it is forgotten, and so lets go before the process
-        has ended. Waits for who clears it. Raises SandboxError where it has a sandbox.
+        No child inherits that, and no object closes it when it is forgotten, and so lets go too early.
+        Waits for who clears it. Raises SandboxError where it has a sandbox.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

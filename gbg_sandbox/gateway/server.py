@@ -16,6 +16,9 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from gbg_sandbox.gateway.tls import Authority
 
+DROPPED = (ConnectionError, TimeoutError, ssl.SSLError)
+"""a client that left, was silent too long, or does not trust us"""
+
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +89,7 @@ class _Handler(WSGIRequestHandler):
                 self._send(answer)
             finally:
                 answer.close()
-        except (ConnectionError, TimeoutError, ssl.SSLError) as error:
+        except DROPPED as error:
             self.close_connection = True
             self.connection_dropped(error)
 
@@ -161,7 +164,7 @@ class _Server(ThreadedWSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that left is its own affair; what broke an answer off in the middle is ours."""
-        if isinstance(sys.exception(), OSError):
+        if isinstance(sys.exception(), DROPPED):
             log.debug("a connection failed", exc_info=True)
         else:
             log.exception("an answer broke off")

@@ -1,7 +1,8 @@
 """Makes the kept records anew: `python -m tests.records.make`, three minutes.
 
-Each is a real release in a sandbox. The examples that runbook 06 reads are three pushes under visitors: the
-sample application, a new headline, a hook that asks too much. Those to rehearse are commits with a fault.
+Each is a real release in a sandbox. The examples that runbook 06 reads are two pushes under visitors: a new
+headline, and a hook that asks too much; of the release before them only the index tells. Those to rehearse
+are commits with a fault.
 Nothing of it is typed or altered afterwards. To be made again when what a sandbox prints or records changes.
 """
 

@@ -154,9 +154,11 @@ def test_a_folder_that_is_somebody_elses_is_told() -> None:
         Path(place).chmod(0o755)
         checkout = Checkout(Path(place))
         checkout.folder.chmod(0o555)
+        checkout.log.touch()
+        checkout.log.chmod(0o666)
         checkout.user = NOBODY if os.geteuid() == 0 else None
         told = checkout.run("status")
         checkout.folder.chmod(0o755)
+        assert checkout.called() == []
     assert told.returncode == 1
     assert "can't be written by somebody: .venv and runs/ live there\n  try: clone it" in told.stderr
-    assert checkout.called() == []

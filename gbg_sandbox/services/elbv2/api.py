@@ -98,7 +98,8 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
         """Read the counters at the end of each real second, and date them into its middle.
 
         On a busy machine a second may pass unread; what was counted comes with the next, and of the targets'
-        health, which lasts, that second is told too: an alarm shall not take it for missing.
+        health, which lasts, that second is told too: an alarm shall not take it for missing. Where counters
+        can't be read there are no figures of that second.
         """
         self.cloud.clock.pause(1 - time.time() % 1)
         second = math.floor(time.time()) - 1

@@ -76,12 +76,7 @@ class S3(Service):
 
     @modelled
     def delete_bucket(self, call: Call, params: dict[str, Any]) -> None:
-        try:
-            self.cloud.stored("s3").delete_bucket(Bucket=params["Bucket"])
-        except ClientError as error:
-            told = error.response
-            status = told["ResponseMetadata"]["HTTPStatusCode"]
-            raise AwsError(told["Error"]["Code"], told["Error"]["Message"], status) from error
+        self._stored("delete_bucket", Bucket=params["Bucket"])
         with self._lock:
             self._policies.pop(params["Bucket"], None)
 

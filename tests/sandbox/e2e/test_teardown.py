@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,10 +10,9 @@ from gbg_lib.errors import GateRefused, StackFailed
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
 from gbg_lib.views.teardown import removal_table
-from tests.command import clean_environment
 from tests.sandbox.e2e.inventory import inventory
+from tests.sandbox.e2e.killed import kill_teardown
 from tests.sandbox.e2e.world import Deployment, World, exhaust
-from tests.sandbox.processes import below, outliving
 
 
 @pytest.fixture
@@ -73,25 +68,7 @@ def test_a_bake_that_goes_on_is_cancelled_and_its_builder_goes(crooked: Deployme
 def test_killed_while_the_stack_goes_the_next_run_goes_on_from_there(
     world: World, crooked: Deployment
 ) -> None:
-    """The runner's process is killed without warning, and its notebook's with it."""
-    stacks, base, home = crooked.base.stacks, crooked.base.base_stack, world.home.folder
-    given = {"deployment": crooked.name, "confirm": crooked.name, "remove_records": "true"}
-    words = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
-    first = subprocess.Popen(
-        [sys.executable, "-m", "gbg_cli", "run", "9", *words],
-        cwd=home.parent,
-        env=clean_environment(GBG_HOME=str(home), GBG_RUNS=str(home.parent / "runs")),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    family = below(first.pid)
-    crooked.until(lambda: stacks.status_or_none(base) in ("DELETE_IN_PROGRESS", None), "its end")
-    family |= below(first.pid)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    assert outliving(family) == set()
-    assert inventory(crooked.aws, crooked.name), "it was killed midway"
+    kill_teardown(crooked, world.home.folder, crooked.base.base_stack)
     teardown(crooked)
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +10,8 @@ import pytest
 from gbg_lib.images import golden_images
 from gbg_lib.teardown import Teardown
 from gbg_lib.teardown.activity import activities
-from tests.command import clean_environment
 from tests.sandbox.e2e.inventory import inventory
+from tests.sandbox.e2e.killed import kill_teardown
 from tests.sandbox.e2e.world import Deployment, exhaust
 from tests.sandbox.failures.conftest import Table
 from tests.sandbox.failures.rows import ROWS
@@ -63,21 +59,7 @@ def as_the_rows_leave_it(of: Deployment, home: Path) -> None:
 
 
 def killed_while_part_3_goes(of: Deployment, home: Path) -> None:
-    """A first teardown's process, and its notebook's, are killed without warning."""
-    words = ("run", "9", "-p", f"confirm={of.name}", "-p", "remove_records=true")
-    first = subprocess.Popen(
-        [sys.executable, "-m", "gbg_cli", *words],
-        cwd=home.parent,
-        env=clean_environment(GBG_HOME=str(home), GBG_RUNS=str(home.parent / "runs")),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    stacks, name = of.base.stacks, of.run.pipeline_stack
-    of.until(lambda: stacks.status_or_none(name) in ("DELETE_IN_PROGRESS", None), "the end of Part 3")
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    assert inventory(of.aws, of.name), "it was killed midway"
+    kill_teardown(of, home, of.run.pipeline_stack)
 
 
 STATES: dict[int, Callable[[Deployment, Path], None]] = {
