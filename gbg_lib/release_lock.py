@@ -149,17 +149,25 @@ class ReleaseLock:
         return Held(**told, etag=found["ETag"], age=age(found))
 
     def renew(self) -> None:
-        """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken."""
+        """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken.
+
+        As long as S3 does not say whose it is, it is held, and the next renewal asks again.
+        """
         with self._turn:
             mine = self.mine
-            if mine is None:
+            if mine is None or self._renewed(mine):
                 return
-            if not self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag}):
-                self.mine = None
-                if self.look() is None:
-                    return
+            there = self.look()
+            self.mine = None
+            if there is not None:
                 self.lost = self._locked("it was taken over: this process had not renewed it in time")
                 raise self.lost
+
+    def _renewed(self, mine: Held) -> bool:
+        try:
+            return self._put(replace(mine, renewals=mine.renewals + 1), {"IfMatch": mine.etag})
+        except NotThere:  # the bucket
+            return False
 
     def let_go(self) -> None:
         """Nothing where it is not held, or went with its bucket.
@@ -194,7 +202,8 @@ class ReleaseLock:
         try:
             taken = self._taken(held, condition)
         finally:
-            self._written = began if taken else former
+            age_then = self.mine.age if self.mine else timedelta()  # of what an earlier try wrote
+            self._written = began - age_then if taken else former
         return taken
 
     def _taken(self, held: Held, condition: dict[str, str]) -> bool:
@@ -208,7 +217,7 @@ class ReleaseLock:
                 raise
             return self._arrived_after_all(held)
         if not held.released:
-            self.mine = replace(held, etag=answer["ETag"])
+            self.mine = replace(held, etag=answer["ETag"], age=timedelta())
         return True
 
     def _arrived_after_all(self, held: Held) -> bool:

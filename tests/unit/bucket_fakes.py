@@ -21,6 +21,8 @@ class FakeBucket:
         """whether the next write is done and its answer lost"""
         self.forbidden = False
         """whether a write is refused for the lack of a right"""
+        self.unreadable = False
+        """whether S3 has no time for readers"""
         self.reads = 0
         self.after_read: Callable[[], object] = lambda: None
         """what happens once, between the next read and its reader's next request"""
@@ -49,6 +51,10 @@ class FakeBucket:
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         self.reads += 1
+        if not self.there:
+            raise refusal("NoSuchBucket", "The specified bucket does not exist")
+        if self.unreadable:
+            raise refusal("SlowDown", "Please reduce your request rate.")
         if Key not in self.objects:
             raise refusal("NoSuchKey", "The specified key does not exist.")
         body, written = self.objects[Key]

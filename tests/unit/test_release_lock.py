@@ -139,6 +139,61 @@ def test_a_lock_that_went_with_its_bucket_stands_in_nobodys_way(
     assert KEY not in bucket.objects
 
 
+def test_a_teardown_goes_on_long_after_the_bucket_is_gone(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    """A stack takes minutes to go, its bucket a moment: no renewal may come between objects and bucket."""
+    ada, _ = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    ada.take("a teardown")
+    bucket.there = False
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+    ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW", deploymentWaitType="READY_WAIT")
+    assert (fleet.changes, ada.mine, ada.lost) == (1, None, None)
+
+
+def test_a_lock_that_s3_does_not_tell_of_is_asked_for_again(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    ada, bob = locks
+    ada.take("a repair")
+    bucket.pass_seconds(LEASE_SECONDS + 1)
+    bob.take("another")
+
+    def second_look_fails() -> None:
+        bucket.unreadable = True
+
+    bucket.after_read = second_look_fails
+    with pytest.raises(AwsError, match="SlowDown"):
+        ada.renew()
+    bucket.unreadable = False
+    with pytest.raises(Locked, match="it was taken over"):
+        ada.renew()
+
+
+def test_an_earlier_write_whose_answer_was_lost_is_as_old_as_it_is(
+    locks: list[ReleaseLock], bucket: FakeBucket
+) -> None:
+    ada, bob = locks
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    ada.take("a repair")
+    bucket.lose_answer = bucket.unreadable = True
+    with pytest.raises(AwsError, match="SlowDown"):
+        ada.renew()
+    bucket.unreadable = False
+    bucket.pass_seconds(LEASE_SECONDS / 2)
+    ada.renew()
+    bucket.pass_seconds(LEASE_SECONDS / 2 + 1)
+    bob.take("another")
+    with pytest.raises(Locked, match="it was taken over"):
+        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+    assert fleet.changes == 0
+
+
 def test_who_has_lost_it_changes_nothing_more_and_may_still_stop_a_release(
     locks: list[ReleaseLock], bucket: FakeBucket
 ) -> None:
