@@ -6,7 +6,6 @@ A name that is not here is refused before anything runs, with the nearest name t
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from gbg_lib.errors import MisuseError, ParameterError
 from gbg_lib.jobs import window
+from gbg_lib.nearest import nearest
 from gbg_lib.notify import addresses
 from gbg_lib.secret.values import learn
 
@@ -323,7 +323,7 @@ def kind(field: FieldInfo) -> str:
     if choices:
         return "one of " + ", ".join(map(str, choices))
     name = {int: "a whole number", bool: "true or false", str: "text"}[field.annotation]  # type: ignore[index]
-    bounds = [f"{word} {getattr(item, attribute)}" for item in field.metadata for attribute, word in BOUNDS
+    bounds = [words.format(getattr(item, attribute)) for item in field.metadata for attribute, words in BOUNDS
               if getattr(item, attribute, None) is not None]  # fmt: skip
     return " ".join([name, *bounds])
 
@@ -332,7 +332,12 @@ READERS: dict[str, Callable[[str], object]] = {"window": window.parse, "notify":
 """what a text has to be readable by"""
 HIDDEN = frozenset({"notify"})
 """a webhook's address is its password"""
-BOUNDS = (("ge", "from"), ("le", "to"), ("pattern", "like"), ("max_length", "no longer than"))
+BOUNDS = (
+    ("ge", "from {}"),
+    ("le", "to {}"),
+    ("pattern", "like {}"),
+    ("max_length", "of at most {} characters"),
+)
 
 
 def _typed(text: str, field: FieldInfo) -> Any:
@@ -355,8 +360,7 @@ def _place(where: str, name: str, lines: Mapping[str, int] | None) -> str:
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Parameters.model_fields, n=1, cutoff=0.4)
-    if near:
-        field = Parameters.model_fields[near[0]]
-        return f"did you mean {near[0]}? It is {kind(field)}: {field.description}"
+    if near := nearest(name, Parameters.model_fields):
+        field = Parameters.model_fields[near]
+        return f"did you mean {near}? It is {kind(field)}: {field.description}"
     return "known are " + ", ".join(Parameters.model_fields)

@@ -6,7 +6,6 @@ A notebook of ours takes what the schema knows. Any other takes the names that i
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gbg_lib.errors import ParameterError
+from gbg_lib.nearest import nearest
 from gbg_lib.parameters import Parameters, checked
 
 FILE_OPTIONS = ("-f", "--parameters_file")
@@ -33,11 +33,11 @@ def require_known(notebook: Any, given: Mapping[str, Any]) -> None:
         return
     for name in given:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+            near = nearest(name, names)
             raise ParameterError(
                 place_of(name) or "parameters",
                 f"this notebook has no parameter {name!r}",
-                f"did you mean {near[0]}?" if near else f"it has {', '.join(names) or 'none'}",
+                f"did you mean {near}?" if near else f"it has {', '.join(names) or 'none'}",
             )
 
 
