@@ -323,8 +323,12 @@ def kind(field: FieldInfo) -> str:
     if choices:
         return "one of " + ", ".join(map(str, choices))
     name = {int: "a whole number", bool: "true or false", str: "text"}[field.annotation]  # type: ignore[index]
-    bounds = [words.format(getattr(item, attribute)) for item in field.metadata for attribute, words in BOUNDS
-              if getattr(item, attribute, None) is not None]  # fmt: skip
+    bounds = [
+        words.format(bound)
+        for item in field.metadata
+        for attribute, words in BOUNDS.items()
+        if (bound := getattr(item, attribute, None)) is not None
+    ]
     return " ".join([name, *bounds])
 
 
@@ -332,12 +336,7 @@ READERS: dict[str, Callable[[str], object]] = {"window": window.parse, "notify":
 """what a text has to be readable by"""
 HIDDEN = frozenset({"notify"})
 """a webhook's address is its password"""
-BOUNDS = (
-    ("ge", "from {}"),
-    ("le", "to {}"),
-    ("pattern", "like {}"),
-    ("max_length", "of at most {} characters"),
-)
+BOUNDS = {"ge": "from {}", "le": "to {}", "pattern": "like {}", "max_length": "of at most {} characters"}
 
 
 def _typed(text: str, field: FieldInfo) -> Any:

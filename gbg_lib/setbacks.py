@@ -91,21 +91,24 @@ def _alarm(aws: Aws, info: Mapping[str, Any], machines: list[Target]) -> Setback
 
 
 def _measured(aws: Aws, alarm: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-    """Why it came on during the deployment: by now it may be OK again, and tell why that is."""
-    if alarm["StateValue"] != ON:
-        for item in aws.pages(
-            "cloudwatch",
-            "describe_alarm_history",
-            "AlarmHistoryItems",
-            AlarmName=alarm["AlarmName"],
-            HistoryItemType="StateUpdate",
-            StartDate=info["createTime"],
-            ScanBy="TimestampAscending",
-        ):
-            state = json.loads(item["HistoryData"]).get("newState", {})
-            if state.get("stateValue") == ON:
-                return str(state.get("stateReason", ""))
-    return str(alarm.get("StateReason", ""))
+    """Why it came on first, during the deployment or before: by now it may be OK, and tell why that is."""
+    reason = str(alarm.get("StateReason", ""))
+    if alarm["StateValue"] == ON:
+        return reason
+    for item in aws.pages(
+        "cloudwatch",
+        "describe_alarm_history",
+        "AlarmHistoryItems",
+        AlarmName=alarm["AlarmName"],
+        HistoryItemType="StateUpdate",
+        ScanBy="TimestampDescending",
+    ):
+        state = json.loads(item["HistoryData"]).get("newState", {})
+        if state.get("stateValue") == ON:
+            reason = str(state.get("stateReason", ""))
+        if item["Timestamp"] < info["createTime"]:
+            break
+    return reason
 
 
 def _way_back(aws: Aws, info: Mapping[str, Any]) -> str:

@@ -69,11 +69,19 @@ class FakeAlarms:
     state: str = "ALARM"
     reason: str = "9 > 5"
 
+    history: tuple[tuple[int, str, str], ...] = ()
+    """second, state, reason"""
+
     def describe_alarm_history(self, **given: Any) -> dict[str, Any]:
-        assert (given["HistoryItemType"], given["ScanBy"]) == ("StateUpdate", "TimestampAscending")
-        states = (("OK", "no data"), ("ALARM", "9 > 5"), ("OK", "0 > 5"), ("ALARM", "6 > 5"), ("OK", "1 > 5"))
-        data = [{"newState": {"stateValue": value, "stateReason": reason}} for value, reason in states]
-        return {"AlarmHistoryItems": [{"HistoryData": json.dumps(one)} for one in data]}
+        assert (given["HistoryItemType"], given["ScanBy"]) == ("StateUpdate", "TimestampDescending")
+        found = [
+            {
+                "Timestamp": at(second),
+                "HistoryData": json.dumps({"newState": {"stateValue": value, "stateReason": reason}}),
+            }
+            for second, value, reason in reversed(self.history)
+        ]
+        return {"AlarmHistoryItems": found}
 
     def describe_alarms(self, **given: Any) -> dict[str, Any]:
         return {
@@ -218,9 +226,21 @@ def test_an_alarm_is_told_with_what_it_measured() -> None:
     assert "what the alarm measured" in found.try_this
 
 
-def test_an_alarm_that_is_ok_again_is_told_with_what_it_measured_first() -> None:
+@pytest.mark.parametrize(
+    "history",
+    [
+        ((52, "ALARM", "9 > 5"), (53, "OK", "0 > 5"), (54, "ALARM", "6 > 5"), (55, "OK", "1 > 5")),
+        ((40, "ALARM", "7 > 5"), (45, "OK", "2 > 5"), (52, "ALARM", "9 > 5"), (55, "OK", "1 > 5")),
+        ((30, "ALARM", "7 > 5"), (35, "OK", "2 > 5"), (40, "ALARM", "9 > 5"), (55, "OK", "1 > 5")),
+    ],
+    ids=["which came on twice", "which had been on and was over", "which was on before"],
+)
+def test_an_alarm_that_is_ok_again_is_told_with_what_it_measured_first(
+    history: tuple[tuple[int, str, str], ...],
+) -> None:
     error = {"code": "ALARM_ACTIVE", "message": "Activated alarms: <gbg-target-5xx>"}
-    found = deploy({"errorInformation": error, "createTime": at(51)}, cloudwatch=FakeAlarms("OK", "1 > 5"))
+    alarms = FakeAlarms("OK", "1 > 5", history)
+    found = deploy({"errorInformation": error, "createTime": at(51)}, cloudwatch=alarms)
     assert found.what.splitlines()[1:] == ["  alarm gbg-target-5xx: Errors; now OK", "    9 > 5"]
 
 
