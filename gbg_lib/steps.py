@@ -204,9 +204,10 @@ class SeedRepository(Step):
         """The commit on the branch afterwards."""
         if plan.action == "nothing":
             return self.repository.head()
+        commit = None
         if plan.action == "push":
-            first = self.repository.seed(plan, self.folder, "Add the sample application")
-        return self.repository.give_headline(plan.headline) if plan.headline else first
+            commit = self.repository.seed(plan, self.folder, "Add the sample application")
+        return self.repository.give_headline(plan.headline) if plan.headline else commit
 
     def seen(self) -> dict[str, str]:
         head = self.repository.head()

@@ -19,6 +19,7 @@ from gbg_lib.errors import AwsError, GateRefused
 from gbg_lib.images.golden import GoldenImage
 from gbg_lib.images.lineage import Lineage, read_lineage
 from gbg_lib.images.usage import TemplateVersion, Usage, read_usage
+from gbg_lib.record.format import odd_is_refused
 
 DELETED = ("success", "skipped")
 BATCH_VERSIONS = 200
@@ -68,8 +69,12 @@ class Releases:
 NO_RELEASES = Releases()
 
 
+@odd_is_refused
 def named_by_records(summaries: Iterable[Mapping[str, Any]], since: datetime) -> frozenset[str]:
-    """Images of releases that began at `since` or later; without a known beginning one counts as new."""
+    """Images of releases that began at `since` or later; without a known beginning one counts as new.
+
+    Raises RecordError for a summary of an odd shape: an index that somebody altered frees no image.
+    """
     return frozenset(
         str(one["image"])
         for one in summaries

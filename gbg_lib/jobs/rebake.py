@@ -17,6 +17,7 @@ from gbg_lib.gates import gate
 from gbg_lib.jobs.timed_release import Clock, utc_now
 from gbg_lib.jobs.window import require_open
 from gbg_lib.parameters import Parameters
+from gbg_lib.pipeline import Execution
 from gbg_lib.stacks import StackEvent, StackPlan
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.way_back.situation import read_situation
@@ -99,17 +100,21 @@ class Rebake(ReleaseRun):
             raise NotThere("rebake", "nothing was released yet", "run runbook 04 first")
         fleet = read_situation(self.aws, self.base).serving
         image = running(fleet)[1] if fleet else ""
-        for one in executions:
-            released = self.release(one.id) if one.status == "Succeeded" else None
-            if released is not None and image and released.image == image:
-                return released.commit, released.execution_id
-        brought = next((one for one in executions if image and self.release(one.id).image == image), None)
-        whence = "no release that CodePipeline knows brought"
+        brought = self._brought(image, executions, succeeded=True)
         if brought is not None:
-            whence = f"release {brought.id} of commit {brought.commit[:8]} brought, which is {brought.status}"
-        raise NotThere(
-            "rebake", f"the fleet runs {image or 'nothing'}, which {whence}", "release by runbook 04"
-        )
+            return brought.commit, brought.id
+        brought = self._brought(image, executions, succeeded=False)
+        whence = "which no release that CodePipeline knows brought"
+        if brought is not None:
+            whence = f"of release {brought.id} of commit {brought.commit[:8]}, which is {brought.status}"
+        raise NotThere("rebake", f"the fleet runs {image or 'nothing'}, {whence}", "release by runbook 04")
+
+    def _brought(self, image: str, executions: list[Execution], *, succeeded: bool) -> Execution | None:
+        """The newest of these whose image it is."""
+        for one in executions if image else ():
+            if (one.status == "Succeeded") == succeeded and self.release(one.id).image == image:
+                return one
+        return None
 
     def _newest_release(self, parameter: str) -> str:
         """Of the image that AWS offers as the newest; its name tells the release."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from gbg_lib import bakes
 from gbg_lib.aws import Aws
-from gbg_lib.deployment_group import green_group
+from gbg_lib.deployment_group import OVER, green_group
 from gbg_lib.errors import AwsError, NotThere
 from gbg_lib.gates.serving import healthy_targets, require_serving
 from gbg_lib.images import Usage, golden_images, read_usage
@@ -25,7 +25,7 @@ from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.replay import clock
 
 BAKE_OVER = bakes.OVER | {"unknown"}
-DEPLOYMENT_OVER = frozenset({"Succeeded", "Failed", "Stopped", "unknown"})
+DEPLOYMENT_OVER = OVER | {"unknown"}
 HOOK = "CodeDeploy-managed-automatic-"
 PLAN_AGE = timedelta(hours=1)
 """a younger change set may be a plan that someone is reading"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from gbg_lib.images import (
 from gbg_lib.images.golden import REVOKED
 from gbg_lib.images.pruning import Releases, check_pruned, named_by_records
 from gbg_lib.images.revocation import check_revoked
+from gbg_lib.record.format import RecordError
 from tests.unit.image_fakes import AMAZON, FakeImages
 
 
@@ -158,6 +160,16 @@ class TestPruning:
             {"image": "", "started": "2025-01-01T00:00:00Z"},
         ]
         assert named_by_records(told, datetime(2024, 6, 1, tzinfo=UTC)) == {"ami-2", "ami-3"}
+
+    @pytest.mark.parametrize(
+        "odd",
+        [{"started": None}, {"image": "ami-1", "started": "yesterday"}, {"image": "a", "started": 7}][
+            {"started": None}, {"image": "ami-1", "started": "yesterday"}, {"image": "ami-1", "started": 7}
+        ],
+    )
+    def test_an_index_that_was_altered_frees_no_image(self, odd: dict[str, Any]) -> None:
+        with pytest.raises(RecordError, match="odd shape"):
+            named_by_records([odd], datetime(2024, 6, 1, tzinfo=UTC))
 
     def test_a_revoked_image_is_not_one_of_the_last_good_ones(self, cloud: FakeImages) -> None:
         cloud.tags("ami-3")[REVOKED] = "bad kernel"

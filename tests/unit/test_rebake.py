@@ -44,9 +44,7 @@ def test_a_fleet_that_no_release_brought_is_not_baked(cloud: FakeServing) -> Non
 
 def test_a_release_whose_pipeline_was_stopped_though_its_fleet_serves_is_named(cloud: FakeServing) -> None:
     cloud.executions[0].status = "Stopped"
-    with pytest.raises(
-        NotThere, match=f"release {NEW} of commit {COMMITS[NEW][:8]} brought, which is Stopped"
-    ):
+    with pytest.raises(NotThere, match=f"of release {NEW} of commit {COMMITS[NEW][:8]}, which is Stopped"):
         rebake(cloud).serving()
 
 
