@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -208,6 +208,11 @@ def _counted(archive: Archive, begin: datetime, metric: str) -> Counted:
     return [(offset + float(second), period, float(value) / period) for second, value in pairs]
 
 
+MOMENTS: dict[str, Callable[[Evidence], datetime | None]] = {
+    "AllowTraffic": lambda event: event.until,
+    "BlockTraffic": lambda event: event.at,
+}
+"""event → from when on it holds: a machine gets requests once it is healthy, and none while it drains"""
 Steps = dict[str, tuple[list[float], list[int]]]
 """colour → when the number of its machines with traffic changed, and to what"""
 
@@ -232,8 +237,8 @@ def _serving(archive: Archive, begin: datetime) -> Steps:
     changes = []
     for one in archive.of("machine.event"):
         name = one.data["lifecycleEventName"]
-        if one.until and one.data.get("status") == "Succeeded" and name in ("AllowTraffic", "BlockTraffic"):
-            at = (one.until - begin).total_seconds()
+        if one.data.get("status") == "Succeeded" and name in MOMENTS and (moment := MOMENTS[name](one)):
+            at = (moment - begin).total_seconds()
             changes.append((at, name, str(one.data["machine"]), side(one) or "Blue"))
     found: Steps = {}
     for colour in ("Blue", "Green"):

@@ -185,6 +185,21 @@ def test_requests_have_the_colour_of_who_served() -> None:
     assert len({share for share in shares if 0 < share < 1}) <= 3
 
 
+def test_a_machine_that_drains_for_minutes_gets_no_requests() -> None:
+    archive = open_archive(EXAMPLES / SUCCEEDED)
+    events = archive.of("machine.event")
+    leaving = [one for one in events if one.data["lifecycleEventName"] == "BlockTraffic" and one.until]
+    for one in leaving:
+        assert one.until is not None
+        events[events.index(one)] = replace(one, until=one.until + timedelta(minutes=5))
+    archive.by_kind["machine.event"] = events
+    blue, _ = record_chart(archive).figure().axes[2].get_lines()
+    [execution] = archive.of("execution")
+    assert execution.at is not None and leaving
+    left = [(one.at - execution.at).total_seconds() for one in leaving if one.at]
+    assert list(np.asarray(blue.get_xdata())[1:-1]) == sorted(left)
+
+
 def test_the_evidence_is_one_line_for_pandas(tmp_path: Path) -> None:
     path = tmp_path / "evidence.jsonl"
     path.write_bytes(open_archive(EXAMPLES / FAILED).read("evidence.jsonl"))
