@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-
 from gbg_lib.errors import GbgError, MisuseError
 from gbg_lib.replay import tape
 from gbg_lib.replay.divergence import AGAIN, Diverged, words
 from gbg_lib.replay.files import RECORDS
 from gbg_lib.runner import journal
+from gbg_lib.runner.notebook_format import nbformat
 from gbg_lib.runs import result
 from gbg_lib.runs.folder import GIVEN, JOURNAL, Asked, begun
 

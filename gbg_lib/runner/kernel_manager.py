@@ -36,6 +36,13 @@ LISTEN_SECONDS = 0.02
 class PromptClient(AsyncKernelClient):
     """Ready as soon as an answer was heard on both channels; jupyter's own listens to silence first."""
 
+    @default("context")
+    def _context_default(self) -> Context:
+        self._created_context = True
+        made = Context()
+        made.setsockopt(RECONNECT_IVL, KNOCK_MILLISECONDS)
+        return made
+
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Raises RuntimeError when the kernel is dead, or has not answered in time."""
         limit = time.monotonic() + (timeout or float("inf"))
@@ -87,13 +94,6 @@ class ForkedKernelManager(AsyncKernelManager):
             if (Path(folder) / "kernel.json").is_file():
                 self._kernel_spec = KernelSpec.from_resource_dir(folder)
         return super().kernel_spec
-
-    @default("context")
-    def _context_default(self) -> Context:
-        self._created_context = True
-        made = Context()
-        made.setsockopt(RECONNECT_IVL, KNOCK_MILLISECONDS)
-        return made
 
     async def _async_wait(self, pollinterval: float = END_SECONDS) -> None:
         """For a kernel's end; jupyter's own looks ten times a second."""

@@ -25,19 +25,49 @@ SECRET_NAME = re.compile(
 NO_SECRETS = frozenset({"NoEcho", "sessionCredentialFromConsole"})
 PATTERNS = (
     (
+        ("private key",),
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
         MASK,
     ),
-    (re.compile(r"\b(A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"), r"\1" + MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/._~-]{12,}=*"), r"\1 " + MASK),
-    (re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+"), r"\1" + MASK),
-    (re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), r"\1" + MASK),
-    (re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@"), r"\1" + MASK + "@"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"), MASK),
-    (re.compile(r"(hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"), r"\1" + MASK),
-    (re.compile(r"\b(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}"), MASK),
     (
+        ("a3t", "akia", "asia", "abia", "acca"),
+        re.compile(r"\b(A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+        r"\1" + MASK,
+    ),
+    (
+        ("bearer", "basic"),
+        re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/._~-]{12,}=*"),
+        r"\1 " + MASK,
+    ),
+    (
+        ("x-amz-",),
+        re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+"),
+        r"\1" + MASK,
+    ),
+    (("signature=",), re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), r"\1" + MASK),
+    (
+        ("://",),
+        re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s/:@\"']*:)[^\s/@\"']+@"),
+        r"\1" + MASK + "@",
+    ),
+    (("eyj",), re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), MASK),
+    (
+        ("gh", "github_pat_", "xox"),
+        re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+        MASK,
+    ),
+    (
+        ("hooks.slack.com/",),
+        re.compile(r"(hooks\.slack\.com/)(?:services|workflows|triggers)/[\w/-]+"),
+        r"\1" + MASK,
+    ),
+    (
+        ("iqojb3jpz2lu", "fwogzxivyxdz", "fqogzxivyxdz"),
+        re.compile(r"\b(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz)[A-Za-z0-9+/=%]{20,}"),
+        MASK,
+    ),
+    (
+        ("passw", "passphrase", "secret", "token", "key"),
         re.compile(
             r"(?i)(\b[\w.-]*(?:password|passwd|passphrase|secret(?:[_-]?access)?(?:[_-]?key)?|session[_-]?token"
             r"|auth[_-]?token|api[_-]?key|private[_-]?key)\b[\"'\\]*\s*[=:]\s*[\"'\\]*)([^\s\"'\\,;&]{4,})"
@@ -45,6 +75,9 @@ PATTERNS = (
         r"\1" + MASK,
     ),
 )
+"""words of which a text that matches has one, in small letters; what matches; what it becomes
+
+Most texts have none of the words, and finding that out takes a tenth of the time."""
 
 
 class Masking:
@@ -58,8 +91,10 @@ class Masking:
     def text(self, text: str) -> str:
         if self._forms is not None:
             text = self._forms.sub(MASK, text)
-        for pattern, mask in PATTERNS:
-            text = pattern.sub(mask, text)
+        small = text.lower()
+        for words, pattern, mask in PATTERNS:
+            if any(word in small for word in words):
+                text = pattern.sub(mask, text)
         return text
 
     def content(self, content: bytes) -> bytes:

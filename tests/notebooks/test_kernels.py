@@ -8,8 +8,9 @@ from pathlib import Path
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
+from zmq import RECONNECT_IVL
 
-from gbg_lib.runner.kernel_manager import ForkedKernelManager
+from gbg_lib.runner.kernel_manager import KNOCK_MILLISECONDS, ForkedKernelManager
 from gbg_lib.runner.kernels import forkable
 from gbg_lib.runner.run import run
 from tests.notebooks.small import write_notebook
@@ -47,3 +48,17 @@ def test_the_kernelspec_is_the_one_that_jupyter_finds() -> None:
     found = ForkedKernelManager(kernel_name="python3").kernel_spec
     assert found is not None
     assert found.to_dict() == KernelSpecManager().get_kernel_spec("python3").to_dict()
+
+
+def test_a_kernel_that_does_not_listen_yet_is_knocked_at_often() -> None:
+    """ZeroMQ's own tenth of a second would be most of a forked kernel's start."""
+    manager = ForkedKernelManager(kernel_name="python3")
+    manager.write_connection_file()
+    client = manager.client()
+    try:
+        client.start_channels(stdin=False, hb=False, control=False)
+        for channel in (client.shell_channel, client.iopub_channel):
+            assert channel.socket.getsockopt(RECONNECT_IVL) == KNOCK_MILLISECONDS
+    finally:
+        client.stop_channels()
+        manager.cleanup_connection_file()

@@ -23,6 +23,7 @@ FORBIDDEN = [
 ]
 ONLY_IN = [
     ("boto3", "gbg_lib", {"gbg_lib/aws.py"}),
+    ("nbformat", "gbg_lib", {"gbg_lib/runner/notebook_format.py"}),
     ("airflow", "gbg_lib", {"gbg_lib/scheduling/airflow"}),
     ("rich", "gbg_lib", set()),
     ("click", "gbg_lib", set()),
