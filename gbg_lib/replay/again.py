@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,8 @@ def replay(
 ) -> Replayed:
     """The run in a folder, into a new folder of `runs`. `notebook` is another one than the run's own.
 
-    Raises Diverged where it asks for something else, or ends otherwise; MisuseError where nothing was kept.
+    Raises Diverged where it asks for something else, or ends otherwise; MisuseError where nothing was kept,
+    or not all can be read.
     """
     from gbg_lib.runner.run import run
 
@@ -75,6 +75,8 @@ def replay(
     except Diverged:
         raise
     except GbgError as error:
+        if not folders:  # it never began
+            raise
         failure = error
     folder = done.folder if done else folders[0]
     if not cut(ended):
@@ -90,7 +92,7 @@ def _require_all_cells(executed: Path, lines: list[dict[str, Any]]) -> None:
     cells = nbformat.read(executed, as_version=4).cells
     last = max((cell.get("execution_count") or 0 for cell in cells), default=0)
     for line in lines:
-        if line["door"] not in tape.CLOCKS and (line["cell"] or 0) > last and not line.get("thread"):
+        if line["door"] not in tape.CLOCKS and line["cell"] > last and not line.get("thread"):
             named = words(line["door"], line.get("asks", {}))
             raise Diverged(
                 f"the end of {executed.parent.name}",
@@ -139,8 +141,10 @@ def cut(ended: dict[str, Any]) -> bool:
 
 
 def _given(source: Path) -> dict[str, Any]:
-    found = json.loads((source / GIVEN).read_text())
-    return found if isinstance(found, dict) else {}
+    found = result.read_json(source / GIVEN)
+    if found is None:
+        raise result.BrokenRun(source / GIVEN, "it is not there")
+    return found
 
 
 def _same_end(

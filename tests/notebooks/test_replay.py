@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -15,7 +16,7 @@ from gbg_lib.replay.again import replay
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.runner.run import run
 from gbg_lib.runs import result
-from gbg_lib.runs.folder import KEYS
+from gbg_lib.runs.folder import GIVEN, KEYS
 from tests.notebooks.keep import RUNBOOKS, RUNS
 from tests.notebooks.small import PARAMETERS, write_notebook
 
@@ -45,6 +46,22 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_runs_of_the_whole_walk_are_kept() -> None:
     assert {path.name[:2] for path in KEPT} >= {"01", "02", "03", "04", "05", "07", "09"}
     assert sum(file.stat().st_size for path in KEPT for file in path.iterdir()) < 600_000
+
+
+def test_what_is_no_notebook_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    (tmp_path / "no.ipynb").write_text("{")
+    with pytest.raises(MisuseError, match="it is no notebook"):
+        replay(KEPT[0], tmp_path / "runs", tmp_path / "no.ipynb")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", None])
+def test_a_run_whose_parameters_cant_be_read_is_refused_by_file(content: str | None, tmp_path: Path) -> None:
+    broken = shutil.copytree(KEPT[0], tmp_path / "run")
+    (broken / GIVEN).unlink()
+    if content is not None:
+        (broken / GIVEN).write_text(content)
+    with pytest.raises(MisuseError, match=rf"{GIVEN}: it can't be read"):
+        replay(broken, tmp_path / "runs", RUNBOOKS / f"{KEPT[0].name}.ipynb")
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)
