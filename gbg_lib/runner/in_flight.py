@@ -131,4 +131,5 @@ def _commit(aws: Aws, deployment: str, execution_id: str) -> str:
 
 
 def _untold(error: Exception) -> InFlight:
-    return InFlight(f"{UNTOLD}: {str(error).splitlines()[0]}", "", "")
+    said = next(iter(str(error).splitlines()), type(error).__name__)
+    return InFlight(f"{UNTOLD}: {said}", "", "")
