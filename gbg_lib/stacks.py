@@ -28,6 +28,8 @@ GOING_ON = "_IN_PROGRESS"
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """what a stack can rest in, with every resource as some template wants it"""
+UNMADE = frozenset({None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"})
+"""what a stack is in that was never made, only planned, or taken back whole"""
 RESTS = ("_COMPLETE", "_FAILED")
 """how the statuses end of a stack that does not go on"""
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")

@@ -24,7 +24,7 @@ from gbg_lib.release import Release, read_release
 from gbg_lib.release_lock import ReleaseLock
 from gbg_lib.repository import Commit, Repository, SeedPlan
 from gbg_lib.runner import journal
-from gbg_lib.stacks import STABLE, StackEvent, StackPlan, Stacks
+from gbg_lib.stacks import STABLE, UNMADE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
@@ -55,15 +55,25 @@ class Step:
     @cached_property
     def base(self) -> dict[str, str]:
         """Part 1's outputs. Raises NotThere when there is no Part 1 yet, or none that was made to its end."""
-        found = self.stacks.outputs(self.base_stack)
+        return self._outputs(self.base_stack, BASE)
+
+    def _outputs(self, stack: str, runbook: str) -> dict[str, str]:
+        found = self.stacks.outputs(stack)
         if not found:
-            status = self.stacks.status(self.base_stack)
             raise NotThere(
-                f"stack {self.base_stack}",
-                f"it is in {status}, and has no outputs yet",
-                "run runbook 01 to its end, then go on here",
+                f"stack {stack}",
+                f"it is in {self.stacks.status(stack)}, and has no outputs yet",
+                f"run runbook {runbook} to its end, then go on here",
             )
         return found
+
+    def find_pipeline(self) -> Pipeline | None:
+        """None where there is no Part 3. Raises NotThere while it is being made."""
+        made = self.stacks.status_or_none(self.pipeline_stack) not in UNMADE
+        return self._pipeline() if made else None
+
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(self.aws, self._outputs(self.pipeline_stack, PIPELINE)["PipelineName"])
 
     @cached_property
     def repository(self) -> Repository:
@@ -242,12 +252,13 @@ class PipelineStack(Step):
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        """Part 3's outputs. Raises NotThere when there is no Part 3 yet."""
-        return self.stacks.outputs(self.pipeline_stack)
+        """Part 3's outputs. Raises NotThere when there is no Part 3 yet, or none that was made to its end."""
+        return self._outputs(self.pipeline_stack, PIPELINE)
 
     @property
     def pipeline(self) -> Pipeline:
-        return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
+        """Raises what `parts` does."""
+        return self._pipeline()
 
     def seen(self) -> dict[str, str]:
         return {f"stack {self.pipeline_stack}": self.stacks.seen(self.pipeline_stack)}

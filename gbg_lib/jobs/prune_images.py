@@ -10,7 +10,7 @@ from gbg_lib.checks import Check
 from gbg_lib.errors import GateRefused
 from gbg_lib.images import Lineage, PrunePlan, Usage, plan_pruning, prune, read_lineage, read_usage
 from gbg_lib.images.pruning import Releases, check_pruned, named_by_records
-from gbg_lib.pipeline import LEFT_BY, Pipeline
+from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.record.bucket import Bucket
 from gbg_lib.record.store import Store, records
 from gbg_lib.replay import clock
@@ -36,9 +36,9 @@ class PruneImages(Step):
     @property
     def releases(self) -> Releases:
         """None where there is no pipeline."""
-        if self.stacks.status_or_none(self.pipeline_stack) is None:
+        pipeline = self.find_pipeline()
+        if pipeline is None:
             return Releases()
-        pipeline = Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
         ended = {one.id for one in pipeline.all_executions() if one.status in LEFT_BY}
         return Releases(frozenset(ended), pipeline.retriable())
 

@@ -45,7 +45,6 @@ from gbg_lib.mending.drift import (
 )
 from gbg_lib.mending.orphans import Orphan, Scene, find_orphans, sweep
 from gbg_lib.mending.settings import golden_ami_drift, group_drift, live_settings, wanted_settings
-from gbg_lib.pipeline import Pipeline
 from gbg_lib.stacks import GOING_ON, STABLE, ResourceImport, StackEvent, StackPlan
 from gbg_lib.steps import TAKEN_OVER, Step
 
@@ -196,7 +195,7 @@ class Repair(Step):
         """Where orphans are looked for."""
         info = self._group()
         there = [one for one in (self.base_stack, self.pipeline_stack) if self.stacks.status_or_none(one)]
-        pipeline = self.pipeline()
+        pipeline = self.find_pipeline()
         return Scene(
             self.aws,
             self.parameters.deployment,
@@ -233,11 +232,6 @@ class Repair(Step):
         finally:
             self.let_go()
 
-    def pipeline(self) -> Pipeline | None:
-        if self.stacks.status_or_none(self.pipeline_stack) is None:
-            return None
-        return Pipeline(self.aws, self.stacks.outputs(self.pipeline_stack)["PipelineName"])
-
     def _require_quiet(self) -> None:
         """Raises GateRefused while anything is on its way that moves fleets or the stack."""
         status = self.stacks.status(self.base_stack)
@@ -258,7 +252,7 @@ class Repair(Step):
         """Deployments and releases, in words."""
         application, group = self.base["ApplicationName"], self.base["DeploymentGroupName"]
         found = [f"deployment {one}" for one in active_deployments(self.aws, application, group)]
-        if pipeline := self.pipeline():
+        if pipeline := self.find_pipeline():
             found += [f"release {one.id[:8]}" for one in pipeline.executions() if not one.over]
         return found
 

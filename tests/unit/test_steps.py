@@ -163,6 +163,28 @@ def test_a_part_1_that_was_only_planned_says_what_to_run_first(cloud: Cloud, sta
     assert "runbook 01 to its end" in missing.value.try_this
 
 
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+def test_a_part_3_that_was_only_planned_says_what_to_run_first(cloud: Cloud, status: str) -> None:
+    cloud.stacks.stacks["gbg-pipeline"] = FakeStack(status, {})
+    with pytest.raises(NotThere, match=f"it is in {status}") as missing:
+        ReleaseRun(Parameters(), cloud.connect()).choose()
+    assert "runbook 03 to its end" in missing.value.try_this
+
+
+def test_a_pipeline_is_looked_for_only_where_part_3_was_made(cloud: Cloud) -> None:
+    step = BaseStack(Parameters(), cloud.connect())
+    found = step.find_pipeline()
+    assert found is not None and found.name == "gbg-release"
+    for status in ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"):
+        cloud.stacks.stacks["gbg-pipeline"] = FakeStack(status, {})
+        assert step.find_pipeline() is None
+    cloud.stacks.stacks["gbg-pipeline"] = FakeStack("CREATE_IN_PROGRESS", {})
+    with pytest.raises(NotThere, match="no outputs yet"):
+        step.find_pipeline()
+    del cloud.stacks.stacks["gbg-pipeline"]
+    assert step.find_pipeline() is None
+
+
 class TestChoosingARelease:
     def test_the_one_that_is_asked_for(self, cloud: Cloud) -> None:
         step = ReleaseRun(Parameters(execution_id="e"), cloud.connect())
