@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,14 +23,15 @@ sys.path.insert(0, str(ROOT))
 
 from IPython.core.formatters import DisplayFormatter
 
+from gbg_lib.exchange import Exchange
 from gbg_lib.parameters import Parameters
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.views.live.following import following
 from gbg_lib.views.live.release import ReleaseView
 
 PAIRS = 3
-WATCHED = {"describe_target_health", "batch_get_deployment_targets", "list_deployment_targets"}
-WATCHED |= {"batch_get_builds", "filter_log_events", "get_automation_execution"}
+Key = tuple[str, str, str]
+"""kind, name, status"""
 
 
 class Measured(ReleaseView):
@@ -38,13 +39,22 @@ class Measured(ReleaseView):
 
     def __init__(self, step: ReleaseRun) -> None:
         super().__init__(step)
-        self.seconds = self.cpu = 0.0
-        self.late: list[float] = []
-        self._known: set[tuple[str, str]] = set()
+        self.cpu = self.after = 0.0
+        self.late: dict[Key, float] = {}
+        self.asked: list[Exchange] = []
+        """by whom ever: by this view, by who follows the release, by the gates"""
+        self.own: list[Exchange] = []
+        self._ends: dict[Key, datetime] = {}
         self._format = DisplayFormatter()
+        step.aws.listeners.append(self._heard)
 
     def look(self) -> None:
         self._timed(super().look)
+
+    def finish(self) -> None:
+        began = time.monotonic()
+        self._timed(super().finish)
+        self.after = time.monotonic() - began
 
     def draw(self, **given: Any) -> None:
         self._timed(lambda: ReleaseView.draw(self, **given))
@@ -53,39 +63,76 @@ class Measured(ReleaseView):
         self._note()
 
     def _timed(self, work: Callable[[], None]) -> None:
-        began, cpu = time.monotonic(), time.process_time()
+        cpu, before = time.process_time(), len(self.asked)
         work()
-        self.seconds += time.monotonic() - began
         self.cpu += time.process_time() - cpu
+        self.own += self.asked[before:]
 
     def _note(self) -> None:
-        """How late each thing is that is seen for the first time."""
+        """How late each thing is that is shown for the first time."""
         now = datetime.now(UTC)
-        first = not self._known
-        for key, at in self._ended():
-            if key not in self._known:
-                self._known.add(key)
-                if not first:
-                    self.late.append((now - at).total_seconds())
+        for action in self.actions:
+            if action.status != "InProgress":
+                self._ends.setdefault(("action", action.name, action.status), action.updated)
+        for key in self._shown():
+            if key in self._ends and key not in self.late:
+                self.late[key] = (now - self._ends[key]).total_seconds()
 
-    def _ended(self) -> list[tuple[tuple[str, str], datetime]]:
-        found = [
-            ((action.stage, action.status), action.updated)
-            for action in self.actions
-            if action.status != "InProgress"
-        ]
+    def _shown(self) -> Iterator[Key]:
+        for action in self.actions:
+            yield "action", action.name, action.status
         if self.inside:
+            for kind, pieces in (
+                ("step of the bake", self.inside.bake),
+                ("phase of the build", self.inside.build),
+            ):
+                for piece in pieces:
+                    yield kind, piece.name, piece.status
             for target in self.inside.targets.values():
-                found += [
-                    ((f"{target.instance} {event.name}", event.status), event.ended)
-                    for event in target.events
-                    if event.ended is not None
-                ]
-        return found
+                for event in target.events:
+                    yield "lifecycle event", f"{target.side} {target.instance} {event.name}", event.status
+
+    def _heard(self, told: Exchange) -> None:
+        """When things ended, as AWS tells; whether they are shown, the view's state tells."""
+        self.asked.append(told)
+        reply = told.reply
+        for step in reply.get("AutomationExecution", {}).get("StepExecutions", ()):
+            if "ExecutionEndTime" in step:
+                key = ("step of the bake", step["StepName"], step["StepStatus"])
+                self._ends.setdefault(key, step["ExecutionEndTime"])
+        for build in reply.get("builds", ()):
+            for phase in build.get("phases", ()):
+                if "endTime" in phase:
+                    key = ("phase of the build", phase["phaseType"], phase["phaseStatus"])
+                    self._ends.setdefault(key, phase["endTime"])
+        for target in (one["instanceTarget"] for one in reply.get("deploymentTargets", ())):
+            for event in target.get("lifecycleEvents", ()):
+                if "endTime" in event:
+                    side, event_name = target["instanceLabel"].title(), event["lifecycleEventName"]
+                    name = f"{side} {target['targetId']} {event_name}"
+                    self._ends.setdefault(("lifecycle event", name, event["status"]), event["endTime"])
+
+
+def spread(what: str, late: list[float]) -> dict[str, Any]:
+    """Of what is in order."""
+    named = {
+        "events": len(late),
+        "median s": statistics.median(late),
+        "95 % s": late[int(len(late) * 0.95)],
+        "worst s": late[-1],
+    }
+    return {f"{what} {name}".strip(): value for name, value in named.items()}
+
+
+def most_in_a_second(asked: Sequence[Exchange]) -> int:
+    at = sorted(one.started.timestamp() for one in asked)
+    return max(sum(first <= one < first + 1 for one in at) for first in at)
 
 
 def release(step: ReleaseRun, view: Measured | None) -> float:
     execution = step.begin("a measured release")
+    if view is not None:
+        view.asked.clear()
     states = step.follow(execution)
     if view is None:
         for _ in states:
@@ -100,37 +147,38 @@ def main(one: Sandbox) -> None:
     one.gbg("up")
     os.environ |= {"GBG_HOME": one.home}
     one.gbg("run", "01", "02", "03", "04", "-p", "termination_wait_minutes=1")
-    bare, watched, cpu, late, rates = [], [], [], [], []
+    bare, watched, views = [], [], []
     for _ in range(PAIRS):
+        bare.append(release(ReleaseRun(Parameters(watch_minutes=0)), None))
         step = ReleaseRun(Parameters(watch_minutes=0))
-        bare.append(release(step, None))
-        step = ReleaseRun(Parameters(watch_minutes=0))
-        asked: list[float] = []
-        step.aws.listeners.append(
-            lambda told, asked=asked: (
-                asked.append(told.started.timestamp()) if told.operation in WATCHED else None
-            )
-        )
-        view = Measured(step)
-        watched.append(release(step, view))
-        cpu.append(view.cpu)
-        late += view.late
-        rates.append(max(sum(first <= at < first + 1 for at in asked) for first in asked))
-    late.sort()
+        views.append(Measured(step))
+        watched.append(release(step, views[-1]))
+    rows = zip(bare, watched, views, strict=True)
+    late = sorted(seconds for view in views for seconds in view.late.values())
     tell(
         "A release with and without a live view",
         [
-            {"release": number, "without s": without, "with s": with_, "view's processor s": own}
-            for number, (without, with_, own) in enumerate(zip(bare, watched, cpu, strict=True), 1)
+            {
+                "release": number,
+                "without s": without,
+                "with s": with_,
+                "and then s": view.after,
+                "view's processor s": view.cpu,
+            }
+            for number, (without, with_, view) in enumerate(rows, 1)
         ],
         ratio=statistics.median(watched) / statistics.median(bare),
-        processor_share=statistics.median(cpu) / statistics.median(watched),
-        most_requests_in_a_second=max(rates),
-        events=len(late),
-        seen_after_median=statistics.median(late),
-        seen_after_95_percent=late[int(len(late) * 0.95)],
-        seen_at_worst=late[-1],
+        processor_share=statistics.median(view.cpu for view in views) / statistics.median(watched),
+        most_requests_in_a_second=max(most_in_a_second(view.own) for view in views),
+        most_of_all_in_a_second=max(most_in_a_second(view.asked) for view in views),
+        **spread("all", late),
     )
+    kinds = sorted({key[0] for view in views for key in view.late})
+    found = {
+        kind: sorted(seconds for view in views for key, seconds in view.late.items() if key[0] == kind)
+        for kind in kinds
+    }
+    tell("How long after an event it is shown", [{"kind": kind, **spread("", found[kind])} for kind in kinds])
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ class Pipeline:
 
         `beside` is called each time they were looked at; what it returns is shown with them.
         """
-        before: list[tuple[str, str, str]] = []
+        before: list[tuple[str, ...]] = []
         looks = rounds(
             self.aws,
             limit_seconds=limit_seconds,
@@ -203,12 +203,17 @@ class Pipeline:
             if over:
                 actions = self.actions(execution_id)
             actions += beside(actions)
-            now = [(action.id, action.status, action.summary) for action in actions]
+            now = [_told(action) for action in actions]
             if now != before or over:
                 before = now
                 yield actions
             if over:
                 return
+
+
+def _told(action: Action) -> tuple[str, ...]:
+    """What is news of it. What is behind it is known some time after it has begun."""
+    return action.id, action.status, action.external_id, action.summary
 
 
 def _going_on(actions: Sequence[Action]) -> bool:

@@ -6,7 +6,7 @@ Whoever shows such a figure says where it is from.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,12 +54,17 @@ def of_stages(cloud: str, former: list[list[Action]]) -> dict[str, Usual]:
     return usual
 
 
-def former_releases(pipeline: Pipeline, now: Iterable[Action]) -> list[list[Action]]:
-    """The actions of the last good whole releases but the one of `now`: a request each, one for the list."""
+def former_releases(pipeline: Pipeline, now: Iterable[Action]) -> Iterator[list[list[Action]]]:
+    """The actions of the last good whole releases but the one of `now`: what is known after each request."""
     ours = {action.id for action in now}
     good = [one.id for one in pipeline.executions() if one.status == "Succeeded" and not one.rolls_back_to]
-    found = (pipeline.actions(one) for one in good[: FORMER + 1])
-    return [actions for actions in found if not ours & {action.id for action in actions}][:FORMER]
+    found: list[list[Action]] = []
+    yield found
+    for one in good[: FORMER + 1]:
+        actions = pipeline.actions(one)
+        if not ours & {action.id for action in actions}:
+            found = [*found, actions]
+        yield found[:FORMER]
 
 
 @cache

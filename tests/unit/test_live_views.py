@@ -32,7 +32,7 @@ from gbg_lib.views.live.stack import board as stack_board
 from gbg_lib.views.live.stack import drawing as stack_drawing
 from gbg_lib.views.live.svg import FILLS, SIDES
 from gbg_lib.views.site import Frame
-from gbg_lib.watch.budget import REQUESTS_A_SECOND, Budget
+from gbg_lib.watch.budget import REQUESTS_A_SECOND
 from gbg_lib.watch.pieces import LAST_LINES, Piece, shown
 from gbg_lib.watch.release import Inside
 from gbg_lib.watch.traffic import Traffic, Visit, counts
@@ -260,15 +260,19 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 class FakeServices:
     """A release from inside, whatever is asked; counts by the clock's second."""
 
     def __init__(self, clock: Clock, machines: int = 60) -> None:
-        self.clock, self.asked = clock, []
+        self.clock, self.asked, self.names = clock, [], []
         self.machines = [f"i-{number:017x}" for number in range(machines)]
 
     asked: list[float]
+    names: list[str]
 
     def __getattr__(self, operation: str) -> Any:
         if operation.startswith("_"):
@@ -276,6 +280,8 @@ class FakeServices:
 
         def answer(**given: Any) -> dict[str, Any]:
             self.asked.append(self.clock.now)
+            self.names.append(operation)
+            self.clock.now += 0.004
             return dict(ANSWERS[operation](self, given))
 
         return answer
@@ -317,51 +323,90 @@ ANSWERS: dict[str, Any] = {
 }
 
 
+def most_in_a_second(asked: Sequence[float]) -> int:
+    return max(sum(first <= one < first + 1 for one in asked) for first in asked)
+
+
 class TestInside:
-    def inside(self, clock: Clock) -> tuple[Inside, FakeServices]:
+    def inside(self, poll_seconds: float = 0.25) -> tuple[Inside, FakeServices, Clock]:
+        clock = Clock()
         fake = FakeServices(clock)
         aws = connected(ssm=fake, logs=fake, codebuild=fake, codedeploy=fake, elbv2=fake)
+        aws.poll_seconds = poll_seconds
         base = {"SiteUrl": "", "BakeLogGroupName": "/gbg/bake", "TargetGroupArn": "arn"}
-        return Inside(aws, base, Budget(clock=clock)), fake
+        return Inside(aws, base, clock=clock, sleep=clock.sleep), fake, clock
 
-    def test_never_more_requests_a_second_than_all_views_may_make(self) -> None:
-        """Sixty machines, looked at every 50 ms: in no second more than five requests."""
-        clock = Clock()
-        inside, fake = self.inside(clock)
+    @pytest.mark.parametrize(("poll_seconds", "used"), [(0.05, 4.5), (0.25, 4.5), (5.0, 0.9)])
+    def test_never_more_requests_a_second_than_all_views_may_make(
+        self, poll_seconds: float, used: float
+    ) -> None:
+        """Sixty machines and two more stages: in no second more than five, and not many are left unused."""
+        inside, fake, clock = self.inside(poll_seconds)
         actions = [action(stage, 0, 1, "InProgress") for stage in ("BuildGoldenAMI", "Build", "Deploy")]
-        for _ in range(400):
+        for number in range(400):
             inside.look(actions)
-            clock.now += 0.05
-        for first in fake.asked:
-            assert sum(first <= one < first + 1 for one in fake.asked) <= REQUESTS_A_SECOND
-        assert len(fake.asked) > 15 * REQUESTS_A_SECOND, "and they are used"
+            clock.now += poll_seconds + number % 3 / 100
+        assert most_in_a_second(fake.asked) <= REQUESTS_A_SECOND
+        assert len(fake.asked) / (clock.now - 100) > used
 
-    def test_the_running_stage_is_asked_for_each_time(self) -> None:
-        clock = Clock()
-        inside, _ = self.inside(clock)
+    def test_the_running_stage_is_asked_for_at_each_look_also_while_others_have_their_turn(self) -> None:
+        inside, fake, clock = self.inside()
+        deploy = [action(stage, 0, 1) for stage in ("BuildGoldenAMI", "Build")]
+        deploy.append(action("Deploy", 0, 1, "InProgress"))
+        for _ in range(12):
+            inside.look(deploy)
+            clock.now += 0.25
+        for number in range(40):
+            fake.names.clear()
+            inside.look(deploy)
+            clock.now += 0.25 + (-1) ** number * 0.004
+            assert fake.names[0] == "batch_get_deployment_targets"
+        assert set(inside.health) == set(fake.machines) == set(inside.targets)
+
+    def test_a_bake_is_asked_for_each_time_and_its_output_once_a_second(self) -> None:
+        inside, fake, clock = self.inside()
         bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
         for _ in range(8):
-            before = inside.aws.requests["ssm"]
+            before = fake.names.count("get_automation_execution")
             inside.look(bake)
-            assert inside.aws.requests["ssm"] == before + 1
+            assert fake.names.count("get_automation_execution") == before + 1
             clock.now += 0.25
         assert inside.bake[0].name == "updateSystem" and inside.bake_lines == ("hello",) * 2
 
     def test_the_end_is_whole_whoever_looked_when(self) -> None:
-        clock = Clock()
-        inside, fake = self.inside(clock)
+        inside, fake, _ = self.inside()
         over = [action(stage, 0, 1) for stage in ("BuildGoldenAMI", "Build", "Deploy")]
-
-        def sleep(seconds: float) -> None:
-            clock.now += seconds
-
-        inside.finish(over, sleep)
+        inside.finish(over)
         assert len(inside.targets) == 60 and len(inside.health) == 60 and inside.bake and inside.bake_lines
+        assert most_in_a_second(fake.asked) <= REQUESTS_A_SECOND
         asked = len(fake.asked)
-        for first in fake.asked:
-            assert sum(first <= one < first + 1 for one in fake.asked) <= REQUESTS_A_SECOND
-        inside.finish(over, sleep)
+        inside.finish(over)
         assert len(fake.asked) == asked, "once is enough"
+
+    def test_machines_that_came_last_are_there_at_the_end(self) -> None:
+        inside, fake, clock = self.inside()
+        inside.look([action("Deploy", 0, 1, "InProgress")])
+        fake.machines.append("i-late")
+        clock.now += 0.25
+        inside.finish([action("Deploy", 0, 1)])
+        assert "i-late" in inside.targets
+
+    def test_former_releases_are_asked_for_by_turns(self) -> None:
+        inside, _, clock = self.inside()
+        steps: list[int] = []
+
+        def former() -> Iterator[int]:
+            for number in range(3):
+                steps.append(number)
+                yield number
+
+        inside.former = former()
+        source = [action("Source", 0, 1)]
+        inside.look(source)
+        assert steps == [0]
+        clock.now += 0.25
+        inside.finish(source)
+        assert steps == [0, 1, 2]
 
     def test_what_cannot_be_seen_is_told_and_stops_nothing(self) -> None:
         class Refusing:

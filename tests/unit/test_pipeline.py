@@ -78,6 +78,26 @@ def test_follow_tells_each_change_once_and_the_end() -> None:
     ]
 
 
+def test_what_is_behind_an_action_is_news_also_when_nothing_else_changes() -> None:
+    """A view asks the build for its phases by that id: it must not wait for the build's end."""
+    cloud = FakeCodePipeline([action("Build", 0, 1, "InProgress")], "InProgress")
+
+    def build_has_an_id() -> None:
+        cloud.actions[-1] = action("Build", 0, 1, "InProgress", external="gbg-build:1")
+
+    def build_ends() -> None:
+        cloud.actions[-1] = action("Build", 0, 9, external="gbg-build:1")
+        cloud.status = "Succeeded"
+
+    cloud.news = [lambda: None, build_has_an_id, build_ends]
+    states = pipeline(cloud).follow(EXECUTION, limit_seconds=60)
+    assert [(one.status, one.external_id) for [one] in states] == [
+        ("InProgress", ""),
+        ("InProgress", "gbg-build:1"),
+        ("Succeeded", "gbg-build:1"),
+    ]
+
+
 def test_following_too_long_says_that_the_release_goes_on() -> None:
     with pytest.raises(TimedOut) as late:
         list(pipeline(FakeCodePipeline([], "InProgress")).follow(EXECUTION, limit_seconds=0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -154,17 +154,13 @@ class ReleaseView:
 
     def __init__(self, step: ReleaseRun | None, clock: Callable[[], float] = monotonic) -> None:
         self.actions: tuple[Action, ...] = ()
-        self.inside = Inside(step.aws, step.base) if step else None
-        self._step = step
+        self.inside = Inside(step.aws, step.base, self._expected(step)) if step else None
         self._frame = Frame(step.base.get("SiteUrl", "") if step else "")
         self.screen = Screen(between=self._frame.show)
-        self._usual: Mapping[str, Usual] = {}
+        self._usual = of_stages(step.parameters.cloud, []) if step else {}
 
     def hear(self, actions: Sequence[Action]) -> None:
-        first = not self.actions and bool(actions)
         self.actions = tuple(actions)
-        if first:
-            self.expect()
         self.draw()
 
     def look(self) -> None:
@@ -177,14 +173,13 @@ class ReleaseView:
         if self.inside:
             self.inside.finish(self.actions)
 
-    def expect(self) -> None:
-        """How long its stages usually take."""
-        if self._step and self.inside:
-            before = self._step.aws.requests.total()
-            former = former_releases(self._step.pipeline, self.actions)
-            for _ in range(self._step.aws.requests.total() - before):
-                self.inside.budget.take()
-            self._usual = of_stages(self._step.parameters.cloud, former)
+    def _expected(self, step: ReleaseRun) -> Iterator[object]:
+        """How long its stages usually take: better known after each request."""
+        pipeline = step.pipeline
+        yield pipeline
+        for former in former_releases(pipeline, self.actions):
+            self._usual = of_stages(step.parameters.cloud, former)
+            yield former
 
     def state(self, *, over: bool = False, note: str = "") -> ReleaseState:
         known = ReleaseState(self.actions, usual=self._usual, over=over, note=note)
