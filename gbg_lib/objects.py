@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from gbg_lib.replay import clock
+
+FASTER = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+"""how S3 refuses a write on a condition when somebody else has written meanwhile"""
+GONE = "NoSuchKey"
+"""how it refuses one over a version when there is no object any more"""
 
 
 def age(found: Mapping[str, Any]) -> timedelta:
@@ -16,3 +23,9 @@ def age(found: Mapping[str, Any]) -> timedelta:
     now = parsedate_to_datetime(dated) if dated else clock.now()
     written: datetime = found["LastModified"]
     return now - written
+
+
+def code_of(error: BaseException) -> str:
+    """AWS's error code behind one of our errors; empty where there is none."""
+    cause = error.__cause__
+    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""

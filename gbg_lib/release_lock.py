@@ -22,11 +22,9 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, Locked, NotThere
-from gbg_lib.objects import age
+from gbg_lib.objects import FASTER, GONE, age, code_of
 from gbg_lib.replay import clock
 from gbg_lib.replay.tape import asked
 from gbg_lib.runner import journal
@@ -35,7 +33,6 @@ from gbg_lib.runs.folder import process_started, this_machine
 KEY = "gbg/release-lock.json"
 LEASE_SECONDS = 120.0
 """without a renewal for so long, a lock is stale"""
-SOMEBODY_WAS_FASTER = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 AT_END = 10
 """when, among what a process does at its end"""
 
@@ -213,7 +210,7 @@ class ReleaseLock:
                 "s3", "put_object", Bucket=self.bucket, Key=KEY, Body=json.dumps(body).encode(), **condition
             )
         except (AwsError, NotThere) as error:
-            if code_of(error) not in SOMEBODY_WAS_FASTER | {"NoSuchKey"}:
+            if code_of(error) not in FASTER | {GONE}:
                 raise
             return self._arrived_after_all(held)
         if not held.released:
@@ -261,12 +258,6 @@ class ReleaseLock:
             what,
             f"wait for it; a lock whose holder is gone opens by itself after {self.lease_seconds:.0f} s",
         )
-
-
-def code_of(error: BaseException) -> str:
-    """AWS's error code behind one of our errors."""
-    cause = error.__cause__
-    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else ""
 
 
 def _quietly(act: Callable[[], Any]) -> None:

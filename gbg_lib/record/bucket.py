@@ -20,13 +20,12 @@ from pathlib import Path
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, MisuseError, NotThere
-from gbg_lib.objects import age
+from gbg_lib.objects import FASTER, GONE, age, code_of
 from gbg_lib.record.archive import known_name, open_archive
 from gbg_lib.record.format import MOST_FILE_BYTES, MOST_FILES, RECORD_NAME, Overtaken, RecordError
 from gbg_lib.record.store import INDEX, PARTIAL, Entry, Store, read_index, shared_links, write_whole
 
 ADDRESS = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+?)/?")
-THERE = ("PreconditionFailed", "ConditionalRequestConflict")
 LEFT = timedelta(hours=1)
 """after which a record that was begun and not entered into the chain is nobody's any more"""
 TRIES = 8
@@ -128,7 +127,7 @@ class Bucket:
                 self._etag = self._put(self._index, store.index.read_bytes(), **condition)
                 return aside
             except (AwsError, NotThere) as error:
-                if not any(word in error.what for word in (*THERE, "NoSuchKey")):
+                if code_of(error) not in FASTER | {GONE}:
                     raise
             aside |= store.follow(self._entries(self._read_index()))
         raise RecordError(
@@ -202,7 +201,7 @@ class Bucket:
         try:
             self._put(key, content, IfNoneMatch="*")
         except AwsError as error:
-            if not any(word in error.what for word in THERE):
+            if code_of(error) not in FASTER:
                 raise
             found = self.aws.call("s3", "get_object", Bucket=self.name, Key=key)
             there: bytes = found["Body"].read()

@@ -40,7 +40,9 @@ class FakeBucket:
         held = self.objects.get(Key)
         if condition.get("IfNoneMatch") == "*" and held is not None:
             raise refusal("PreconditionFailed", "At least one of the pre-conditions did not hold")
-        if "IfMatch" in condition and (held is None or _etag(held[0]) != condition["IfMatch"]):
+        if "IfMatch" in condition and held is None:
+            raise refusal("NoSuchKey", "The specified key does not exist.")
+        if "IfMatch" in condition and held is not None and _etag(held[0]) != condition["IfMatch"]:
             raise refusal("PreconditionFailed", "At least one of the pre-conditions did not hold")
         self.objects[Key] = (Body, self.now)
         self.before_answer()

@@ -89,6 +89,20 @@ def test_a_chain_goes_on_after_it_was_linked_anew(places: list[Place]) -> None:
     assert [entry.link.record for entry in one.store.entries()] == records
 
 
+def test_an_index_that_is_deleted_between_reading_and_writing_is_written_whole(
+    places: list[Place], s3: ListedBucket
+) -> None:
+    one, other, _ = places
+    one.fetch()
+    one.send(one.write(1))
+    second = one.write(2)
+    del s3.objects["gbg/index.jsonl"]
+    one.send(second)
+    other.fetch()
+    assert other.store.entries() == one.store.entries()
+    assert len(other.store.entries()) == 2
+
+
 def others(number: int) -> list[Evidence]:
     """Of the same release, and not the same."""
     return evidence(number, Evidence("alarm", "alarm:a", "cloudwatch:x"))
