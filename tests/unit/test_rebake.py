@@ -9,7 +9,8 @@ import pytest
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.jobs.rebake import Rebake
 from gbg_lib.parameters import Parameters
-from tests.unit.serving_fakes import COMMITS, NEW, OLD, FakeServing, Group, green
+from tests.unit.serving_fakes import FakeServing
+from tests.unit.serving_state import COMMITS, NEW, OLD, Group, green
 from tests.unit.site import serving
 
 

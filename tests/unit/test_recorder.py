@@ -13,8 +13,9 @@ from gbg_lib.pipeline import Execution
 from gbg_lib.record.format import RecordError
 from gbg_lib.record.recorder import NeverBegan, Recorded, Recorder
 from gbg_lib.steps import ReleaseRun
-from tests.unit.serving_fakes import NEW, OLD, FakeServing
-from tests.unit.serving_fakes import Execution as FakeExecution
+from tests.unit.serving_fakes import FakeServing
+from tests.unit.serving_state import NEW, OLD
+from tests.unit.serving_state import Execution as FakeExecution
 from tests.unit.site import serving
 
 

@@ -19,17 +19,9 @@ from gbg_lib.parameters import Parameters
 from gbg_lib.smoke import smoke
 from gbg_lib.steps import ReleaseRun
 from gbg_lib.way_back.situation import Alarm
-from tests.unit import serving_fakes
-from tests.unit.serving_fakes import (
-    COMMITS,
-    IMAGES,
-    LOAD_BALANCER,
-    NEW,
-    OLD,
-    TARGET_GROUP,
-    FakeServing,
-    health,
-)
+from tests.unit import serving_state
+from tests.unit.serving_fakes import FakeServing
+from tests.unit.serving_state import COMMITS, IMAGES, LOAD_BALANCER, NEW, OLD, TARGET_GROUP, health
 from tests.unit.site import serving
 
 TOLERANCE = Tolerance(1, 50, 500, 20)
@@ -180,7 +172,7 @@ class TestBeforeTheBake:
         """A later one waits for it, and it waits for an earlier one."""
         run = step(cloud)
         first = run.begin("a release")
-        cloud.executions.insert(0, serving_fakes.Execution("e-later", "InProgress", [], NEW))
+        cloud.executions.insert(0, serving_state.Execution("e-later", "InProgress", [], NEW))
         assert {one.verdict for one in run.let_begin(first)} == {"pass"}
         assert {one.verdict for one in run.let_begin("e-later")} == {"pass"}
         assert cloud.stopped == []
@@ -245,7 +237,7 @@ class TestFigures:
         assert compared(blue, green, TOLERANCE).verdict == verdict
 
     def test_a_load_balancer_without_a_target_counts_as_an_error(self, cloud: FakeServing) -> None:
-        cloud.green = serving_fakes.figures(0, balancer_errors=30)
+        cloud.green = serving_state.figures(0, balancer_errors=30)
         now = cloud.moved + timedelta(minutes=5)
         found = figures(cloud.connect(), LOAD_BALANCER, TARGET_GROUP, cloud.moved, now)
         assert (found.errors, found.error_percent, found.mean_seconds) == (30, 100, 0)
@@ -284,7 +276,7 @@ class TestWatching:
         assert self.watched(cloud, 180).look().verdict == "pass"
 
     def test_errors_end_it_at_once(self, cloud: FakeServing) -> None:
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         assert self.watched(cloud, 120).look().verdict == "fail"
 
     def test_an_alarm_is_codedeploys_to_act_on_first(self, cloud: FakeServing) -> None:
@@ -359,7 +351,7 @@ class TestGoingOn:
 
     def test_green_that_errs_is_left_for_blue(self, cloud: FakeServing) -> None:
         self.moved(cloud)
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         gates = self.look(cloud)
         assert cloud.stopped == ["d-NEW"]
         with pytest.raises(GateRefused, match=r"10\.0 % errors, 20 ms; blue: 1000 requests, 0\.0 % errors"):
@@ -382,7 +374,7 @@ class TestGoingOn:
 
     def test_when_blue_is_gone_already_the_refusal_says_so(self, cloud: FakeServing) -> None:
         self.moved(cloud)
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         gates, aws = self.gates(cloud)
         found = deployment(aws, "d-NEW")
         cloud.deployments["d-NEW"].status = "Succeeded"
@@ -397,7 +389,7 @@ class TestGoingOn:
     ) -> None:
         """As by an alarm, or by a stop whose answer was lost."""
         self.moved(cloud)
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         gates, aws = self.gates(cloud)
         found = deployment(aws, "d-NEW")
         cloud.deployments["d-NEW"].status = "Stopped"
@@ -407,7 +399,7 @@ class TestGoingOn:
 
     def test_a_stop_that_aws_did_not_take_is_tried_again_at_the_next_look(self, cloud: FakeServing) -> None:
         self.moved(cloud)
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         cloud.stop_errors = ["ThrottlingException"]
         gates, aws = self.gates(cloud)
         gates.look(deployment(aws, "d-NEW"))
@@ -423,7 +415,7 @@ class TestGoingOn:
         self, cloud: FakeServing
     ) -> None:
         self.moved(cloud)
-        cloud.green = serving_fakes.figures(1000, errors=100)
+        cloud.green = serving_state.figures(1000, errors=100)
         cloud.stop_errors = ["AccessDeniedException"]
         gates, aws = self.gates(cloud)
         gates.look(deployment(aws, "d-NEW"))

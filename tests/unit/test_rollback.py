@@ -12,7 +12,8 @@ from gbg_lib.way_back.consistency import releasable
 from gbg_lib.way_back.rollback import Progress
 from gbg_lib.way_back.run import RollbackRun
 from gbg_lib.way_back.ways import Way, WaysBack
-from tests.unit.serving_fakes import COMMITS, NEW, OLD, FakeDeployment, FakeServing, Group, green
+from tests.unit.serving_fakes import FakeServing
+from tests.unit.serving_state import COMMITS, NEW, OLD, FakeDeployment, Group, green
 from tests.unit.site import serving
 
 
