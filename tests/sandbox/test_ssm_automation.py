@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,75 +11,14 @@ from botocore.exceptions import ClientError
 from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.events import Event
 from gbg_sandbox.service import Principal
-from gbg_sandbox.services.ssm.automation.actions.script import RUNNER
 from gbg_sandbox.services.ssm.automation.state import NO_OUTPUT
-from tests.sandbox.places import Place, eventually, make_place
-from tests.sandbox.processes import running_with
-
-ENDED = {"Success", "Failed", "TimedOut", "Cancelled"}
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "ssm.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
-}
-
-
-class Bench:
-    """Documents, roles and executions of one sandbox."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.ssm = cloud.client("ssm")
-
-    def role(self, name: str, *actions: str, trust: dict[str, Any] = TRUST) -> str:
-        iam = self.cloud.client("iam")
-        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-        statement = {"Effect": "Allow", "Action": list(actions) or ["sts:GetCallerIdentity"], "Resource": "*"}
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
-        return str(made["Role"]["Arn"])
-
-    def document(self, *steps: dict[str, Any], name: str = "doc", **more: Any) -> str:
-        content = {"schemaVersion": "0.3", "mainSteps": list(steps), **more}
-        self.ssm.create_document(Name=name, DocumentType="Automation", Content=json.dumps(content))
-        return name
-
-    def begin(self, name: str = "doc", **parameters: list[str]) -> str:
-        started = self.ssm.start_automation_execution(DocumentName=name, Parameters=parameters)
-        return str(started["AutomationExecutionId"])
-
-    def look(self, execution: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ssm.get_automation_execution(AutomationExecutionId=execution)[
-            "AutomationExecution"
-        ]
-        return found
-
-    def end(self, execution: str) -> dict[str, Any]:
-        eventually(lambda: self.look(execution)["AutomationExecutionStatus"] in ENDED)
-        return self.look(execution)
-
-    def run(self, name: str = "doc", **parameters: list[str]) -> dict[str, Any]:
-        return self.end(self.begin(name, **parameters))
+from tests.sandbox.automations import TRUST, Bench, broken, sleep, steps
+from tests.sandbox.places import eventually
 
 
 @pytest.fixture
 def bench(cloud: Cloud) -> Bench:
     return Bench(cloud)
-
-
-def sleep(name: str = "rest", **more: Any) -> dict[str, Any]:
-    return {"name": name, "action": "aws:sleep", "inputs": {"Duration": "PT1S"}, **more}
-
-
-def broken(name: str = "fall", **more: Any) -> dict[str, Any]:
-    """A step that fails: there is no such parameter."""
-    inputs = {"Service": "ssm", "Api": "GetParameter", "Name": "/not/there"}
-    return {"name": name, "action": "aws:executeAwsApi", "inputs": inputs} | more
-
-
-def steps(execution: dict[str, Any]) -> dict[str, str]:
-    return {step["StepName"]: step["StepStatus"] for step in execution["StepExecutions"]}
 
 
 def test_outputs_of_one_step_are_inputs_of_the_next(bench: Bench) -> None:
@@ -314,98 +249,6 @@ def test_an_approval_is_given_by_an_approver_only(bench: Bench, signal: str, sta
     assert bench.end(execution)["AutomationExecutionStatus"] == status
 
 
-def test_a_script_runs_with_the_roles_keys(bench: Bench) -> None:
-    role = bench.role("scripted", "ssm:GetParameter")
-    bench.ssm.put_parameter(Name="/team/name", Value="blue", Type="String")
-    script = (
-        "import boto3\n"
-        "def handler(events, context):\n"
-        "    found = boto3.client('ssm').get_parameter(Name=events['name'])\n"
-        "    return {'value': found['Parameter']['Value'].upper()}\n"
-    )
-    step = {
-        "name": "code",
-        "action": "aws:executeScript",
-        "inputs": {
-            "Runtime": "python3.11",
-            "Handler": "handler",
-            "Script": script,
-            "InputPayload": {"name": "/team/name"},
-        },
-        "outputs": [{"Name": "Value", "Selector": "$.Payload.value", "Type": "String"}],
-    }
-    bench.document(step, assumeRole=role, outputs=["code.Value"])
-    assert bench.run()["Outputs"] == {"code.Value": ["BLUE"]}
-
-
-def test_a_script_that_raises_shows_its_traceback(bench: Bench) -> None:
-    script = "def handler(events, context):\n    raise RuntimeError('no image today')\n"
-    inputs = {"Runtime": "python3.11", "Handler": "handler", "Script": script}
-    bench.document({"name": "code", "action": "aws:executeScript", "inputs": inputs})
-    done = bench.run()
-    assert done["AutomationExecutionStatus"] == "Failed"
-    assert done["FailureMessage"].startswith(
-        "Step fails when it is Poll action status for completion. Traceback"
-    )
-    assert "no image today" in done["FailureMessage"]
-
-
-def scripted(bench: Bench, script: str) -> dict[str, Any]:
-    inputs = {"Runtime": "python3.11", "Handler": "handler", "Script": script}
-    bench.document({"name": "code", "action": "aws:executeScript", "inputs": inputs})
-    return bench.run()
-
-
-def test_a_result_that_is_no_json_fails_the_step(bench: Bench) -> None:
-    done = scripted(bench, "def handler(events, context):\n    return {'a': 1, 'b': {2, 3}}\n")
-    assert steps(done) == {"code": "Failed"}
-    assert "TypeError: Object of type set is not JSON serializable" in done["FailureMessage"]
-
-
-def test_what_the_engine_did_not_expect_fails_the_step_and_the_execution(bench: Bench) -> None:
-    cut = (
-        "import os\n"
-        "def handler(events, context):\n"
-        "    with open('payload.json', 'w') as kept:\n"
-        "        kept.write('{')\n"
-        "    os._exit(0)\n"
-    )
-    done = scripted(bench, cut)
-    assert steps(done) == {"code": "Failed"}
-    assert done["AutomationExecutionStatus"] == "Failed"
-    assert "gbg_sandbox failed: JSONDecodeError" in done["FailureMessage"]
-
-
-def test_what_a_script_leaves_running_ends_with_its_step(bench: Bench) -> None:
-    mark = f"left by a script of {os.getpid()}"
-    script = (
-        "import subprocess\n"
-        "def handler(events, context):\n"
-        f"    return subprocess.Popen(['sh', '-c', 'sleep 300; true', '{mark}']).pid\n"
-    )
-    assert steps(scripted(bench, script)) == {"code": "Success"}
-    eventually(lambda: not running_with(mark))
-
-
-def test_a_script_ends_with_the_sandbox(tmp_path: Path) -> None:
-    (tmp_path / "customer_script.py").write_text("import time\ndef handler(*_):\n    time.sleep(300)\n")
-    (tmp_path / "events.json").write_text("{}")
-    sandbox = (
-        "import os, subprocess, sys, time\n"
-        "command = [sys.executable, '-c', sys.argv[1], sys.argv[2], 'handler', str(os.getpid())]\n"
-        "subprocess.Popen(command, start_new_session=True)\n"
-        "print('started', flush=True)\n"
-        "time.sleep(300)\n"
-    )
-    argv = [sys.executable, "-c", sandbox, RUNNER, str(tmp_path)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        eventually(lambda: len(running_with(str(tmp_path))) == 2)
-        process.kill()
-    eventually(lambda: not running_with(str(tmp_path)))
-
-
 def test_every_change_is_announced(bench: Bench) -> None:
     bench.document(sleep())
     done = bench.run()
@@ -420,63 +263,3 @@ def test_every_change_is_announced(bench: Bench) -> None:
     ]  # fmt: skip
     assert mine()[-1].detail["Definition"] == "doc"
     assert mine()[-1].detail_type == "EC2 Automation Execution Status-change Notification"
-
-
-@pytest.fixture
-def place(cloud: Cloud) -> Place:
-    return make_place(cloud)
-
-
-def test_an_image_is_made_of_a_launched_instance(bench: Bench, place: Place) -> None:
-    bench.document(
-        {
-            "name": "launch",
-            "action": "aws:runInstances",
-            "inputs": {"ImageId": place.image_id, "InstanceType": "t3.micro", "SubnetId": place.subnets[0]},
-        },
-        {
-            "name": "halt",
-            "action": "aws:changeInstanceState",
-            "inputs": {"InstanceIds": "{{ launch.InstanceIds }}", "DesiredState": "stopped"},
-        },
-        {
-            "name": "image",
-            "action": "aws:createImage",
-            "inputs": {
-                "InstanceId": "{{ launch.InstanceIds }}",
-                "ImageName": "golden-{{ global:DATE_TIME }}",
-                "NoReboot": True,
-            },
-        },
-        {
-            "name": "label",
-            "action": "aws:createTags",
-            "inputs": {
-                "ResourceIds": ["{{ image.ImageId }}"],
-                "Tags": [{"Key": "made", "Value": "{{ Who }}"}],
-            },
-        },
-        {
-            "name": "end",
-            "action": "aws:changeInstanceState",
-            "inputs": {"InstanceIds": ["{{ launch.InstanceIds }}"], "DesiredState": "terminated"},
-        },
-        parameters={"Who": {"type": "String", "default": "me"}},
-        outputs=["image.ImageId", "launch.InstanceIds"],
-    )
-    done = bench.run()
-    assert done["AutomationExecutionStatus"] == "Success", done.get("FailureMessage")
-    (image_id,) = done["Outputs"]["image.ImageId"]
-    (image,) = place.ec2.describe_images(ImageIds=[image_id])["Images"]
-    assert image["State"] == "available"
-    assert image["Tags"] == [{"Key": "made", "Value": "me"}]
-    assert place.state(done["Outputs"]["launch.InstanceIds"][0]) == "terminated"
-
-
-def test_an_image_that_is_not_there_fails_the_launch(bench: Bench, place: Place) -> None:
-    inputs = {"ImageId": "ami-0123456789abcdef0", "SubnetId": place.subnets[0]}
-    bench.document({"name": "launch", "action": "aws:runInstances", "inputs": inputs})
-    done = bench.run()
-    assert done["AutomationExecutionStatus"] == "Failed"
-    assert "Get Exception from RunInstances API of AmazonEC2 Service" in done["FailureMessage"]
-    assert "InvalidAMIID.NotFound" in done["FailureMessage"]
