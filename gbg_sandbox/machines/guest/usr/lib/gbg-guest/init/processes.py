@@ -9,7 +9,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 EXEC_FAILED, CHDIR_FAILED, GROUP_FAILED, USER_FAILED = 203, 200, 216, 217
@@ -71,6 +71,15 @@ def spawn(
         os.write(2, f"{argv[0]}: {error}\n".encode())
     finally:
         os._exit(status)
+
+
+def kill(pids: Iterable[int], number: int) -> None:
+    """Signal all of them; one that ended meanwhile keeps it from no other."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 class Processes:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
-import shlex
 import signal
 import time
 
 from init import processes
+from init.command import Command, read_environment
 from init.unitfiles import Unit, duration
 
 TYPE_CHECKING = False
@@ -38,33 +37,6 @@ RESTARTED_ON = {
     "on-abnormal": ("signal", "timeout"),
     "on-abort": ("signal",),
 }
-
-
-class Command:
-    """One ExecStart= line: its words and what its prefix says."""
-
-    def __init__(self, line: str) -> None:
-        prefix = re.match(r"[-@:+!]*", line)
-        marks = prefix.group() if prefix else ""
-        self.ignores_failure = "-" in marks
-        self.full_rights = "+" in marks
-        self.words = shlex.split(line[len(marks) :])
-        if "@" in marks:
-            del self.words[1]
-
-    def argv(self, environment: dict[str, str]) -> list[str]:
-        """`$NAME` as a word of its own splits, `${NAME}` does not, `$$` is a dollar sign."""
-
-        def expanded(match: re.Match[str]) -> str:
-            return environment.get(match[2], "") if match[2] else "$"
-
-        found = []
-        for word in self.words:
-            if re.fullmatch(r"\$\w+", word):
-                found += environment.get(word[1:], "").split()
-            else:
-                found.append(re.sub(r"\$(\$|\{(\w+)\})", expanded, word))
-        return found
 
 
 class Service:
@@ -105,11 +77,11 @@ class Service:
     def _become(self, state: str, sub: str) -> None:
         self.state, self.sub, self.since = state, sub, time.time()
         if state in SETTLED:
-            self._host.cancel(self._deadline)
+            self._host.loop.cancel(self._deadline)
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
                 waiter(self)
-            self._host.advance()
+            self._host.queue.advance()
 
     # Starting
 
@@ -132,7 +104,7 @@ class Service:
         self._host.log(self, f"Starting {self.unit.name} - {self.unit.description}...")
         limit = self.unit.seconds("TimeoutStartSec", duration(self.unit.service("TimeoutSec"), 90.0))
         if limit not in (float("inf"), 0) and self.kind != "oneshot":
-            self._deadline = self._host.after(limit, self._start_took_too_long)
+            self._deadline = self._host.loop.after(limit, self._start_took_too_long)
         self._guarded(self._prepare)
 
     def _guarded(self, action: Callable[[], None]) -> None:
@@ -229,7 +201,7 @@ class Service:
             name, _equals, value = word.partition("=")
             values[name] = value
         for path in self.unit.all("Service", "EnvironmentFile"):
-            values |= _environment_file(path)
+            values |= read_environment(path)
         if self.kind == "notify":
             values["NOTIFY_SOCKET"] = self._host.notify_path
         if self.main:
@@ -355,7 +327,7 @@ class Service:
         if self.unit.service("KillMode") not in ("process", "none") or self.main:
             self._signal(getattr(signal, self.unit.service("KillSignal", "SIGTERM")))
         limit = self.unit.seconds("TimeoutStopSec", duration(self.unit.service("TimeoutSec"), 90.0))
-        self._host.cancel(self._deadline)
+        self._host.loop.cancel(self._deadline)
         self._await_end(time.monotonic() + min(limit, 90.0))
 
     def _targets(self) -> set[int]:
@@ -370,11 +342,7 @@ class Service:
         targets = self._targets()
         if self.unit.service("KillMode") == "mixed" and number != signal.SIGKILL and self.main:
             targets = {self.main}
-        for pid in targets:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+        processes.kill(targets, number)
 
     def _await_end(self, deadline: float) -> None:
         if not self._targets():
@@ -385,7 +353,7 @@ class Service:
             self._signal(signal.SIGKILL)
             self.result = "timeout"
             deadline = time.monotonic() + 5
-        self._host.after(0.02, lambda: self._await_end(deadline))
+        self._host.loop.after(0.02, lambda: self._await_end(deadline))
 
     def _ended(self) -> None:
         self.main = 0
@@ -418,7 +386,7 @@ class Service:
             self._host.log(self, f"{self.unit.name}: Start request repeated too quickly.")
             return False
         self._become("activating", "auto-restart")
-        self._host.after(self.unit.seconds("RestartSec", 0.1), self._restart)
+        self._host.loop.after(self.unit.seconds("RestartSec", 0.1), self._restart)
         return True
 
     def _restart(self) -> None:
@@ -437,24 +405,3 @@ class Service:
             done(False)
             return
         self._run("ExecReload", done)
-
-
-def _environment_file(path: str) -> dict[str, str]:
-    """`NAME=value` lines; a leading `-` in the path means that the file may be missing."""
-    optional, path = path.startswith("-"), path.lstrip("-")
-    if optional and not os.path.exists(path):
-        return {}
-    values = {}
-    with open(path, encoding="utf-8") as file:
-        text = file.read().replace("\\\n", "")
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and not line.lstrip().startswith(("#", ";")):
-            values[name.strip()] = _unquoted(value.strip())
-    return values
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value

@@ -6,11 +6,9 @@ sandbox runs commands, opens files and says when to power off.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import os
-import selectors
 import signal
 import socket
 import sys
@@ -18,6 +16,8 @@ import time
 
 from init import processes, unitfiles
 from init.journal import Journal
+from init.loop import Loop
+from init.queue import Queue
 from init.service import SETTLED, Service
 
 TYPE_CHECKING = False
@@ -45,12 +45,10 @@ class Supervisor:
         self._control = control
         self._boots = boots
         self._processes = processes.Processes(proc)
-        self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
+        self.loop = Loop(self._complain)
+        self.queue = Queue(self.services, self.service)
         self._numbers = itertools.count(1)
         self._commands: dict[int, int] = {}
-        self._queued: list[str] = []
         self._package_clients: dict[int, socket.socket] = {}
         self._ending = ""
 
@@ -61,26 +59,15 @@ class Supervisor:
         self._listen()
         if self._boots:
             self.journal.write("kernel", "kernel", "Linux version 6.1 (machine of the sandbox)")
-            self._enqueue(["default.target"])
+            self.queue.add(["default.target"])
         self._say({"event": "ready"})
         while self._ending not in ("poweroff now", "reboot now"):
-            for key, _events in self._selector.select(self._patience()):
-                self._survive(key.data)
-            self._fire_timers()
+            self.loop.turn()
         return self._ending.split()[0]
 
-    def _survive(self, action: Callable[[], None]) -> None:
-        """pid 1 must not die of one bad request or unit: the error goes to journal and console."""
-        try:
-            action()
-        except Exception as error:
-            where = error.__traceback__
-            while where is not None and where.tb_next is not None:
-                where = where.tb_next
-            line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
-            message = f"systemd: {type(error).__name__}: {error} ({line})"
-            self.journal.write("init.scope", "systemd[1]", message)
-            self._console(message)
+    def _complain(self, message: str) -> None:
+        self.journal.write("init.scope", "systemd[1]", message)
+        self._console(message)
 
     def _listen(self) -> None:
         os.makedirs("/run/systemd", exist_ok=True)
@@ -92,33 +79,13 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
-        self._selector.register(wake, selectors.EVENT_READ, lambda: self._reap(wake))
-        self._selector.register(self._control, selectors.EVENT_READ, self._from_sandbox)
+        self.loop.watch(wake, lambda: self._reap(wake))
+        self.loop.watch(self._control, self._from_sandbox)
         private = _socket(socket.SOCK_SEQPACKET, PRIVATE)
         private.listen(64)
-        self._selector.register(private, selectors.EVENT_READ, lambda: self._accept(private))
+        self.loop.watch(private, lambda: self._accept(private))
         self._notify = _socket(socket.SOCK_DGRAM, NOTIFY)
-        self._selector.register(self._notify, selectors.EVENT_READ, self._notified)
-
-    def after(self, seconds: float, action: Callable[[], None]) -> int:
-        number = next(self._numbers)
-        heapq.heappush(self._timers, (time.monotonic() + seconds, number, action))
-        return number
-
-    def cancel(self, number: int) -> None:
-        if any(timer[1] == number for timer in self._timers):
-            self._cancelled.add(number)
-
-    def _patience(self) -> float | None:
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
-
-    def _fire_timers(self) -> None:
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            _moment, number, action = heapq.heappop(self._timers)
-            if number in self._cancelled:
-                self._cancelled.discard(number)
-            else:
-                self._survive(action)
+        self.loop.watch(self._notify, self._notified)
 
     def _reap(self, wake: socket.socket) -> None:
         wake.recv(4096)
@@ -191,17 +158,13 @@ class Supervisor:
         os.set_blocking(reader, False)
         identifier = service.unit.service("SyslogIdentifier", name)
         to_console = "console" in target
-        self._selector.register(
-            reader,
-            selectors.EVENT_READ,
-            lambda: self._output(reader, service.unit.name, identifier, to_console),
-        )
+        self.loop.watch(reader, lambda: self._output(reader, service.unit.name, identifier, to_console))
         return writer
 
     def _output(self, reader: int, unit: str, identifier: str, to_console: bool) -> None:
         content = os.read(reader, 65536)
         if not content:
-            self._selector.unregister(reader)
+            self.loop.forget(reader)
             os.close(reader)
             return
         text = content.decode(errors="replace")
@@ -217,7 +180,7 @@ class Supervisor:
                 service.main = int(values.get("MAINPID", service.main))
                 service.ready()
 
-    # Starting in order
+    # Services
 
     def service(self, name: str) -> Service:
         """Loaded anew when its files may have changed and it does not run. Raises UnitError."""
@@ -232,59 +195,16 @@ class Supervisor:
             known.unit = unit
         return known
 
-    def _enqueue(self, names: Sequence[str]) -> None:
-        """Queue units with everything they want; what is missing is skipped, as systemd does for Wants=."""
-        waiting = [unitfiles.full_name(name) for name in names]
-        while waiting:
-            name = waiting.pop()
-            if name in self._queued:
-                continue
-            try:
-                service = self.service(name)
-            except unitfiles.UnitError:
-                continue
-            self._queued.append(service.unit.name)
-            waiting += service.unit.wanted()
-        self.advance()
-
-    def advance(self) -> None:
-        """Start every queued unit whose predecessors have settled."""
-        for name in list(self._queued):
-            service = self.services[name]
-            if name not in self._queued or any(
-                self._unsettled(other, name) for other in self._before(service)
-            ):
-                continue
-            self._queued.remove(name)
-            service.start()
-
-    def _before(self, service: Service) -> set[str]:
-        earlier = set(service.unit.related("After"))
-        if service.unit.name.endswith(".target"):
-            earlier |= set(service.unit.wanted()) - set(service.unit.related("Before"))
-        for name, other in self.services.items():
-            if service.unit.name in other.unit.related("Before"):
-                earlier.add(name)
-        return earlier
-
-    def _unsettled(self, name: str, waiter: str) -> bool:
-        other = self.services.get(name)
-        if other is None or name == waiter:
-            return False
-        if waiter in other.unit.related("After"):
-            return False
-        return name in self._queued or other.state not in SETTLED
-
     # systemctl
 
     def _accept(self, private: socket.socket) -> None:
         client, _address = private.accept()
-        self._selector.register(client, selectors.EVENT_READ, lambda: self._from_client(client))
+        self.loop.watch(client, lambda: self._from_client(client))
 
     def _from_client(self, client: socket.socket) -> None:
         packet = client.recv(LARGEST)
         if not packet:
-            self._selector.unregister(client)
+            self.loop.forget(client)
             client.close()
             return
         request = json.loads(packet)
@@ -318,7 +238,7 @@ class Supervisor:
         if verb == "show":
             answer(self._describe(service))
         elif verb == "start":
-            self._enqueue([service.unit.name])
+            self.queue.add([service.unit.name])
             self._answer_when_settled(service, answer)
         elif verb == "stop":
             service.stop()
@@ -330,8 +250,7 @@ class Supervisor:
                 lambda ok: answer({} if ok else {"error": "Reload", "message": "Job type reload failed"})
             )
         elif verb == "kill":
-            for pid in self.members(service):
-                os.kill(pid, request["signal"])
+            processes.kill(self.members(service), request["signal"])
             answer({})
         elif verb == "reset-failed":
             if service.state == "failed":
@@ -343,18 +262,18 @@ class Supervisor:
     def _restart(self, service: Service, answer: Answer) -> None:
         def start(_stopped: Service) -> None:
             fresh = self.service(service.unit.name)
-            self.after(0, lambda: self._start_and_answer(fresh, answer))
+            self.loop.after(0, lambda: self._start_and_answer(fresh, answer))
 
         service.stop()
         service.when_settled(start)
 
     def _start_and_answer(self, service: Service, answer: Answer) -> None:
-        self._enqueue([service.unit.name])
+        self.queue.add([service.unit.name])
         self._answer_when_settled(service, answer)
 
     def _answer_when_settled(self, service: Service, answer: Answer) -> None:
-        if service.unit.name in self._queued:
-            self.after(0.01, lambda: self._answer_when_settled(service, answer))
+        if service.unit.name in self.queue:
+            self.loop.after(0.01, lambda: self._answer_when_settled(service, answer))
         else:
             service.when_settled(lambda settled: answer(self._describe(settled)))
 
@@ -414,8 +333,7 @@ class Supervisor:
     def _do_kill(self, request: dict[str, Any], _descriptors: Sequence[int]) -> None:
         for pid, number in self._commands.items():
             if number == request["id"]:
-                for member in self._processes.descendants(pid):
-                    os.kill(member, signal.SIGKILL)
+                processes.kill(self._processes.descendants(pid), signal.SIGKILL)
 
     def _do_open(self, request: dict[str, Any], _descriptors: Sequence[int]) -> None:
         try:
@@ -443,7 +361,7 @@ class Supervisor:
         if self._ending:
             return
         self._ending = how
-        self._queued.clear()
+        self.queue.clear()
         self.journal.write("init.scope", "systemd[1]", f"System is going down ({how}).")
         for service in list(self.services.values()):
             if service.state in ("active", "activating"):
@@ -453,7 +371,7 @@ class Supervisor:
     def _await_the_end(self, deadline: float) -> None:
         busy = any(service.state not in SETTLED for service in self.services.values())
         if busy and time.monotonic() < deadline:
-            self.after(0.02, lambda: self._await_the_end(deadline))
+            self.loop.after(0.02, lambda: self._await_the_end(deadline))
             return
         self._kill_everything()
         while self._commands:
@@ -463,11 +381,7 @@ class Supervisor:
 
     def _kill_everything(self) -> None:
         own = os.getpid()
-        for pid in self._processes.descendants(own) - {own}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        processes.kill(self._processes.descendants(own) - {own}, signal.SIGKILL)
 
 
 def _socket(kind: int, path: str) -> socket.socket:
