@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gbg_lib.errors import GbgError, NotDelivered, ParameterError
@@ -75,14 +77,39 @@ def publish(aws: Aws, topic: Topic, message: Message) -> None:
     aws.call("sns", "publish", TopicArn=topic.arn, Subject=message.subject, Message=message.text)
 
 
-def post(webhook: Webhook, message: Message, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Raises NotDelivered."""
+def post(
+    webhook: Webhook,
+    message: Message,
+    sleep: Callable[[float], None] = time.sleep,
+    seconds: float = SECONDS,
+) -> None:
+    """Raises NotDelivered, at the latest after three times so many seconds and what is slept between."""
     for wait in WAITS:
-        if not _busy(webhook, message):
+        if not _busy_in_time(webhook, message, seconds):
             return
         sleep(wait)
-    if reason := _busy(webhook, message):
+    if reason := _busy_in_time(webhook, message, seconds):
         raise NotDelivered("webhook", f"{reason}, three times", "is its host reachable from here?")
+
+
+def _busy_in_time(webhook: Webhook, message: Message, seconds: float) -> str:
+    """As `_busy`; a socket's own limit is for each byte, and an answer may come byte by byte for ever."""
+    heard: SimpleQueue[str | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            heard.put(_busy(webhook, message))
+        except Exception as error:
+            heard.put(error)
+
+    Thread(target=ask, daemon=True, name="webhook").start()
+    try:
+        said = heard.get(timeout=seconds)
+    except Empty:
+        return f"it has not answered after {seconds:g} s"
+    if isinstance(said, Exception):
+        raise said
+    return said
 
 
 def _busy(webhook: Webhook, message: Message) -> str:

@@ -6,19 +6,20 @@ result, and to the caller.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib.errors import GbgError, NotDelivered
+from gbg_lib.errors import FAILED, LOCKED, MISUSE, REFUSED, GbgError, NotDelivered
 from gbg_lib.notify import addresses
 from gbg_lib.notify.delivery import Delivery, deliver
 from gbg_lib.notify.message import Message
 from gbg_lib.parameters import Parameters
-from gbg_lib.runner.outputs import RESULT, Bucket, upload
+from gbg_lib.runner import whole_files
+from gbg_lib.runner.outputs import Bucket, upload
+from gbg_lib.runs import result
 
 if TYPE_CHECKING:
     from gbg_lib.aws import Aws
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 FILE = "afterwards.json"
 DONE = "done"
 OUTPUTS = "outputs"
+ENDS = {MISUSE: "misuse", REFUSED: "refused", LOCKED: "locked"}
+"""exit statuses of failures that mean something else to who is told; the others are a result's own words"""
 
 
 @dataclass
@@ -51,12 +54,14 @@ class Afterwards:
         self.failures.clear()
         if self.parameters.explain:
             return
-        result = json.loads((folder / RESULT).read_text())
+        ended = result.read(folder) or unwritten(folder)
         kept, problem = self._kept(folder)
-        told = self._told(message(result, self.parameters, kept or f"{folder} ({problem})"))
-        (folder / FILE).write_text(
-            json.dumps({"kept": kept, "problem": problem, "told": [asdict(one) for one in told]}, indent=2)
-        )
+        told = self._told(message(ended, self.parameters, kept or f"{folder} ({problem})"))
+        news = {"kept": kept, "problem": problem, "told": [asdict(one) for one in told]}
+        try:
+            whole_files.write_json(folder / FILE, news)
+        except OSError as error:
+            self.failures.append(NotDelivered(FILE, f"it can't be written: {error.strerror}", "make room"))
         if problem:
             self.failures.append(
                 NotDelivered(OUTPUTS, problem, f"the run is kept in {folder}; copy it by hand")
@@ -88,17 +93,28 @@ class Afterwards:
         return deliver(news, addresses.parse(self.parameters.notify), lambda: self.aws)
 
 
-def message(result: Mapping[str, Any], parameters: Parameters, kept: str) -> Message:
+def unwritten(folder: Path) -> dict[str, Any]:
+    """What is told of a run whose result could not be written."""
+    return {
+        "runbook": folder.name,
+        "status": "failed",
+        "seconds": 0.0,
+        "what": f"its result can't be written to {folder}",
+        "try": "make room there; what the run said is in its notebook and its log",
+    }
+
+
+def message(told: Mapping[str, Any], parameters: Parameters, kept: str) -> Message:
     """A run's result as news."""
     place = f"{parameters.deployment} in {parameters.region}"
     if parameters.cloud == "sandbox":
         place = f"{parameters.deployment} on the sandbox"
-    about = f"{result['runbook']} of {place}, {result['seconds']:.0f} s"
+    about = f"{told['runbook']} of {place}, {told['seconds']:.0f} s"
     return Message(
-        str(result["status"]),
-        str(result.get("what") or about),
+        ENDS.get(told.get("exit_status", FAILED), str(told["status"])),
+        str(told.get("what") or about),
         about,
-        str(result.get("where", "")),
-        str(result.get("try", "")),
+        str(told.get("where", "")),
+        str(told.get("try", "")),
         kept,
     )

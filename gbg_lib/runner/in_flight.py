@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ COMMANDS = {
     ),
 }
 """kind of what goes on → how it is followed and stopped; a stage's own work goes on when its release stops"""
+PLACE = ("cloud", "region", "profile", "deployment")
+"""parameters that say where something is"""
 NEVER_MADE = "REVIEW_IN_PROGRESS"
 """of a stack that is only planned: nothing goes on in it"""
 UNTOLD = "What goes on could not be told"
@@ -73,10 +75,29 @@ def _look(given: Mapping[str, Any], found: list[InFlight]) -> None:
     names = {name: value for name, value in given.items() if name in Parameters.model_fields}
     try:
         parameters = Parameters(**names)
-        for one in in_flight(open_aws(parameters), parameters.deployment):
-            found.append(one)
+        aws = open_aws(parameters)
+        for one in in_flight(aws, parameters.deployment):
+            found.append(addressed(one, aws, parameters))
     except Exception as error:  # keys that ended are botocore's, and silence would read as "nothing goes on"
         found.append(_untold(error))
+
+
+def addressed(one: InFlight, aws: Aws, parameters: Parameters) -> InFlight:
+    """With commands that find it from any shell: they name deployment, cloud, Region and profile.
+
+    Where a profile is kept in files of its own (the sandbox's), a shell that knows them is meant.
+    """
+    profile = f" --profile {shlex.quote(aws.profile)}" if aws.profile else ""
+    words = {
+        "aws": "" if aws.environment else f" --region {aws.region}{profile}",
+        "gbg": "".join(
+            f" -p {name}={shlex.quote(value)}"
+            for name in PLACE
+            if (value := str(getattr(parameters, name))) != Parameters.model_fields[name].default
+        ),
+    }
+    follow, stop = (text and text + words[text.partition(" ")[0]] for text in (one.follow, one.stop))
+    return replace(one, follow=follow, stop=stop)
 
 
 def in_flight(aws: Aws, deployment: str) -> Iterator[InFlight]:

@@ -81,7 +81,9 @@ def heeded(stop: Stop) -> Iterator[None]:
         name = signal.Signals(number).name
         stop.ask(
             Interrupted(
-                "run", f"interrupted by {name}", "`gbg run --resume` goes on from what is done in AWS"
+                "run",
+                f"interrupted by {name}",
+                "`gbg run --resume last`, or its folder's name, goes on from what is done in AWS",
             )
         )
 

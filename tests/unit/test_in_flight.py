@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gbg_lib.runner.in_flight import UNTOLD, InFlight, in_flight
+from gbg_lib.parameters import Parameters
+from gbg_lib.runner.in_flight import UNTOLD, InFlight, addressed, in_flight
 from tests.unit.account_fakes import FakeAccount, FakeStack
 
 BUILD, BAKE = "gbg-build:1", "b0000000-0000-4000-8000-000000000001"
@@ -58,6 +59,29 @@ def test_a_stack_that_can_not_be_stopped_is_told_to_end_by_itself(status: str) -
         f"stack gbg-base: {status}. Follow it: `aws cloudformation describe-stack-events --stack-name "
         "gbg-base`; it can't be stopped, it ends by itself"
     )
+
+
+def test_its_commands_find_it_from_any_shell() -> None:
+    account = FakeAccount(going_on={"e-1": "release", "d-ABC": "deployment"})
+    aws = account.aws
+    aws.profile = "night shift"
+    shop = Parameters(cloud="aws", deployment="shop", profile="night shift")
+    release, deployment = (addressed(one, aws, shop) for one in in_flight(aws, "shop"))
+    assert release.follow == (
+        "gbg run 4 -p execution_id=e-1 -p cloud=aws -p profile='night shift' -p deployment=shop"
+    )
+    for command in (release.stop, deployment.follow, deployment.stop):
+        assert command.endswith(" --region us-east-1 --profile 'night shift'")
+    untold = InFlight(UNTOLD, "", "")
+    assert addressed(untold, aws, shop) == untold
+
+
+def test_where_the_shell_has_the_profile_its_commands_are_short() -> None:
+    account = FakeAccount(going_on={"e-1": "release", "d-ABC": "deployment"})
+    aws = account.aws
+    aws.environment["AWS_CONFIG_FILE"] = "/sandbox/aws/config"
+    for one in in_flight(aws, "gbg"):
+        assert addressed(one, aws, Parameters()) == one
 
 
 def test_what_may_not_be_looked_at_hides_nothing_else() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from gbg_lib.aws import Aws
-from gbg_lib.errors import GbgError, ParameterError
+from gbg_lib.errors import GbgError, NotDelivered, ParameterError
 from gbg_lib.notify.addresses import Kept, Topic, Webhook, parse
-from gbg_lib.notify.delivery import deliver
+from gbg_lib.notify.delivery import deliver, post
 from gbg_lib.notify.message import Message
 from gbg_lib.parameters import checked
 from tests.unit.aws_fakes import connected, refusal
@@ -109,6 +113,37 @@ def test_a_chat_that_refuses_is_told_once_without_its_address(status: int) -> No
     assert len(room.requests) == 1
     assert delivery.what == f"webhook: it answers {status}"
     assert delivery.to == "http://127.0.0.1/…"
+
+
+def test_a_chat_that_answers_byte_by_byte_holds_nobody() -> None:
+    with dripping() as port:
+        webhook = Webhook(f"http://127.0.0.1:{port}/secret-path")
+        with pytest.raises(NotDelivered, match=r"has not answered after 0\.3 s, three times") as told:
+            post(webhook, FAILED, lambda _: None, seconds=0.3)
+    assert "secret" not in str(told.value)
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """The port of a server that sends each visitor a header without an end."""
+    over = Event()
+
+    def drip(visitor: socket.socket) -> None:
+        with visitor, suppress(OSError):
+            visitor.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.05):
+                visitor.sendall(b"x")
+
+    def listen() -> None:
+        with suppress(OSError):
+            while not over.is_set():
+                Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=listen, daemon=True).start()
+        yield server.getsockname()[1]
+        over.set()
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_an_unreachable_chat_keeps_no_topic_from_hearing() -> None:

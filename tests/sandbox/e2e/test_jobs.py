@@ -155,8 +155,8 @@ def test_a_release_at_a_set_hour_is_refused_outside_of_its_window(
     assert "is outside Mon 00:00-00:01" in ran.result["what"]
     assert newest(deployment).id == before
     [(subject, message)] = night.heard(1)
-    assert subject.startswith("failed: release window: ")
-    assert message.splitlines()[0].startswith("failed: release window: ")
+    assert subject.startswith("refused: release window: ")
+    assert message.splitlines()[0].startswith("refused: release window: ")
     assert night.room.said[0]["text"].splitlines()[0] == message.splitlines()[0]
 
 
@@ -337,4 +337,4 @@ def test_everybody_was_told_of_every_end(night: Night) -> None:
     assert len(heard) == len(night.room.said) == len(ends)
     statuses = {json.loads((path / "result.json").read_text())["status"] for path in ends}
     assert statuses == {"done", "failed"}
-    assert all(subject.startswith(("done: ", "failed: ")) for subject, _ in heard)
+    assert all(subject.startswith(("done: ", "failed: ", "refused: ", "locked: ")) for subject, _ in heard)
