@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,8 @@ import click
 
 from gbg_cli import early
 from gbg_cli.places import PARAMETERS, RUNBOOKS, bucket, runs
-from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
-from gbg_lib.errors import DONE, FAILED, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError
+from gbg_cli.terminal import err, errors_shown, out, show_error
+from gbg_lib.errors import DONE, FAILED, INTERRUPTED, LOCKED, MISUSE, REFUSED, MisuseError, NotDelivered
 from gbg_lib.parameters import checked, load_file, parse_assignments
 from gbg_lib.runner import outputs
 from gbg_lib.runner.afterwards import OUTPUTS, Afterwards
@@ -196,8 +195,8 @@ def reported(as_json: bool, stop: Stop) -> Iterator[list[Path]]:
 
 def line(status: int, what: str, folders: Sequence[Path]) -> str:
     """What `--json` tells: how it ended, and the result of each run."""
-    found = [result.read(folder) for folder in folders]
-    explained = status == DONE and any(one and one["status"] == "explained" for one in found)
+    found = [told for folder in folders if (told := result.read(folder))]
+    explained = status == DONE and any(one["status"] == "explained" for one in found)
     word = "explained" if explained else ENDS.get(status, "failed")
     return json.dumps(masking().value({"status": word, "exit_status": status, "what": what, "runs": found}))
 
@@ -242,14 +241,22 @@ def parameters(file: Path | None, assignments: Sequence[str]) -> dict[str, Any]:
 
 @contextmanager
 def told(afterwards: Afterwards) -> Iterator[None]:
-    """Shows what of a run did not arrive, also when the run failed. Raises it when the outputs did not."""
+    """Shows what of a run did not arrive, also when the run failed.
+
+    Of a run that had not failed it raises NotDelivered when the outputs did not arrive.
+    """
     try:
         yield
-    finally:
-        for failure in afterwards.failures:
-            show_error(failure.where, failure.what, failure.try_this)
-    if any(failure.where == OUTPUTS for failure in afterwards.failures):
-        sys.exit(FAILURE)
+    except BaseException:
+        _show(afterwards.failures)
+        raise
+    _show(failure for failure in afterwards.failures if failure.where != OUTPUTS)
+    afterwards.require_kept()
+
+
+def _show(failures: Iterable[NotDelivered]) -> None:
+    for failure in failures:
+        show_error(failure.where, failure.what, failure.try_this)
 
 
 def _folder(to: str | None) -> Path:

@@ -77,19 +77,21 @@ def show(run: str, place: Path | None, as_json: bool) -> None:
 @click.argument("first")
 @click.argument("second")
 @PLACE
-def compare(first: str, second: str, place: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout.")
+def compare(first: str, second: str, place: Path | None, as_json: bool) -> None:
     """What differs between two runs: result, parameters, evidence, requests, packages."""
     with errors_shown():
         folder = _folder(place)
         one, other = history.find(folder, first), history.find(folder, second)
         found = history.compare(one, other)
-        if not found:
-            out.print("nothing differs")
+        if as_json:
+            click.echo(json.dumps({"runs": [one.name, other.name], "differ": [vars(it) for it in found]}))
             return
-        table = Table("", one.name, other.name, box=None)
+        out.print("nothing differs between" if not found else "what differs between")
+        _sides(one.name, other.name)
         for difference in found:
-            table.add_row(*map(escape, (difference.what, difference.first, difference.second)))
-        out.print(table)
+            out.print(f"[bold]{escape(difference.what)}[/bold]")
+            _sides(difference.first, difference.second)
 
 
 @runs.command()
@@ -120,6 +122,11 @@ def _folder(place: Path | None) -> Path:
     folder = place or runs_folder()
     close_abandoned(folder)
     return folder
+
+
+def _sides(first: str, second: str) -> None:
+    """As diff(1) has it: both are there whole, however wide the screen is."""
+    out.print(f"- {first}\n+ {second}", markup=False)
 
 
 def _line(item: object) -> str:

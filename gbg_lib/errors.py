@@ -121,6 +121,10 @@ class Locked(GbgError):
 class RunFailed(GbgError):
     """A runbook stopped in one of its cells; the exit status is that of the error which stopped it."""
 
-    def __init__(self, where: str, what: str, try_this: str, exit_status: int = FAILED) -> None:
+    def __init__(
+        self, where: str, what: str, try_this: str, exit_status: int = FAILED, error: str = ""
+    ) -> None:
         super().__init__(where, what, try_this)
         self.exit_status = exit_status
+        self.error = error
+        """class of what stopped it, ours or another's"""

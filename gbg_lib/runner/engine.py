@@ -272,6 +272,7 @@ def _require_not_left(nb: Any) -> None:
                     heading_of(nb.cells, index) or "notebook",
                     "a cell left by SystemExit, so that no cell after it ran",
                     "let a runbook end with its last cell, or raise what is wrong",
+                    error=SystemExit.__name__,
                 )
 
 

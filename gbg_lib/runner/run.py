@@ -110,20 +110,16 @@ def run(
     learn_named(given)
     resolved = checked(given, "parameters").model_dump(include=set(names))
     with heeded(stop):
-        work = _Work(
-            path,
-            begin(runs, path, given, resolved, asked or Asked()),
-            progress,
-            limits or Limits(),
-            stop,
-            replies,
-        )
-        failure = work.execute(given)
-        finished = work.close(failure)
-        ended(finished.folder)
+        try:
+            folder = begin(runs, path, given, resolved, asked or Asked())
+        except OSError as error:
+            raise _unkept(f"no run can be kept in {runs}", error) from error
+        work = _Work(path, folder, progress, limits or Limits(), stop, replies)
+        failure = work.close(work.execute(given))
+        ended(folder.path)
     if failure is not None:
         raise failure
-    return finished
+    return Run(folder.runbook, folder.path, work.seconds)
 
 
 def prepare() -> None:
@@ -184,9 +180,15 @@ class _Work:
     replies: Path | None = None
     """of a former run, to be heard instead of AWS"""
     heading: str = ""
+    cell: int = 0
+    """the code cell that was begun last, counted from 1 over all cells"""
     started: str = field(default_factory=now)
     began: float = field(default_factory=time.monotonic)
     watch: Watch | None = None
+    seconds: float = 0.0
+    """from begin to end, once it is closed"""
+    unlocked: Exception | None = None
+    """why the environment lock is not there"""
 
     def execute(self, given: Mapping[str, Any]) -> GbgError | None:
         """Why it failed, if it did."""
@@ -213,6 +215,8 @@ class _Work:
         )
         failure = self._executed(given)
         locked.join()
+        if self.unlocked is not None:
+            failure = failure or self._failed(self.unlocked)
         try:
             page.close(self.folder.notebook.read_text() if self.folder.notebook.exists() else EMPTY)
         except Exception as error:
@@ -246,34 +250,37 @@ class _Work:
             return self._failed(error)
         return None
 
-    def close(self, failure: GbgError | None) -> Run:
-        """Write the result."""
-        seconds = time.monotonic() - self.began
+    def close(self, failure: GbgError | None) -> GbgError | None:
+        """Write the result. Why the run failed, if it did: also when that can't be written."""
+        self.seconds = time.monotonic() - self.began
+        try:
+            self._result(failure).write(self.folder.path)
+        except OSError as error:
+            said = f"{failure.what}; " if failure else ""
+            return _unkept(f"{said}the result can't be written to {self.folder.path}", error)
+        return failure
+
+    def _result(self, failure: GbgError | None) -> Result:
         entries = journal.read(self.folder.journal)
         going_on = self.watch.in_flight if self.watch else []
-        error = next((str(one["name"]) for one in reversed(entries) if one["kind"] == journal.ERROR), "")
-        Result(
+        return Result(
             version=1,
             run=self.folder.path.name,
             runbook=self.folder.runbook,
             status=status_of(failure),
             exit_status=failure.exit_status if failure else DONE,  # type: ignore[arg-type]
-            error=""
-            if failure is None
-            else error
-            if isinstance(failure, RunFailed)
-            else type(failure).__name__,
+            error=class_of(failure),
+            cell=self.cell if failure else 0,
             where=failure.where if failure else "",
             what=failure.what if failure else "",
             try_this=failure.try_this if failure else "",
             started=self.started,
             ended=now(),
-            seconds=round(seconds, 1),
+            seconds=round(self.seconds, 1),
             requests=journal.requests(entries),
             going_on=[GoingOn(one.what, one.follow, one.stop) for one in going_on],
             replies=tape.digest(self.folder.path / tape.FILE),
-        ).write(self.folder.path)
-        return Run(self.folder.runbook, self.folder.path, seconds)
+        )
 
     def _variables(self) -> dict[str, str]:
         """For the kernel: where its replies are kept, or from where they come."""
@@ -287,11 +294,14 @@ class _Work:
             tape.require_the_same(journal.read(self.folder.journal))
 
     def _told(self, cell: int, cells: int, heading: str) -> None:
-        self.heading = heading
+        self.heading, self.cell = heading, cell
         self.progress(cell, cells, heading)
 
     def _lock_environment(self) -> None:
-        whole_files.write(self.folder.path / ENVIRONMENT, environment.lock())
+        try:
+            whole_files.write(self.folder.path / ENVIRONMENT, environment.lock())
+        except Exception as error:
+            self.unlocked = error
 
     def _failed(self, error: Exception) -> RunFailed:
         failure = self._failure(type(error).__name__, str(error))
@@ -304,9 +314,17 @@ class _Work:
         errors = [one for one in journal.read(self.folder.journal) if one["kind"] == journal.ERROR]
         if errors and errors[-1]["name"] == name:
             told = errors[-1]
-            return RunFailed(where, f"{told['where']}: {told['what']}", told["try"], told["exit_status"])
-        text = ANSI.sub("", said).strip()
-        return RunFailed(where, f"{name}: {text}", f"open {self.folder.notebook}", FAILED)
+            what = f"{told['where']}: {told['what']}"
+            return RunFailed(where, what, told["try"], told["exit_status"], name)
+        what = f"{name}: {ANSI.sub('', said).strip()}".removesuffix(": ")
+        return RunFailed(where, what, f"open {self.folder.notebook}", FAILED, name)
+
+
+def _unkept(what: str, error: OSError) -> RunFailed:
+    reason = error.strerror or type(error).__name__
+    return RunFailed(
+        "runs", f"{what}: {reason}", "make room, or name another folder: --to, $GBG_RUNS", FAILED, "OSError"
+    )
 
 
 def status_of(failure: GbgError | None) -> Literal["done", "explained", "failed", "interrupted"]:
@@ -316,6 +334,13 @@ def status_of(failure: GbgError | None) -> Literal["done", "explained", "failed"
     if failure.exit_status == DONE:
         return "explained"
     return "interrupted" if isinstance(failure, Interrupted) else "failed"
+
+
+def class_of(failure: GbgError | None) -> str:
+    """What stopped a run, by its class: inside of a RunFailed is the cell's own error."""
+    if failure is None:
+        return ""
+    return (isinstance(failure, RunFailed) and failure.error) or type(failure).__name__
 
 
 EMPTY = nbformat.v4.writes(nbformat.v4.new_notebook())

@@ -13,13 +13,20 @@ from gbg_lib.secret.values import masking
 
 
 def write(path: Path, text: str) -> None:
-    """A reader sees the former text or this one, never a part of it, also when the machine goes down."""
+    """A reader sees the former text or this one, never a part of it, also when the machine goes down.
+
+    Of a text that can't be written nothing stays: on a full disk its part would be in the next one's way.
+    """
     temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -112,10 +112,13 @@ def abandoned(path: Path) -> bool:
 
 
 def close_abandoned(runs: Path) -> list[str]:
-    """Gives every run that was killed its result; the names of their folders. Broken ones stay so."""
+    """Gives every run that was killed its result, where one can be written; the names of their folders.
+
+    Broken ones stay so.
+    """
     closed = []
     for path in sorted(runs.glob("*/")) if runs.is_dir() else []:
-        with suppress(BrokenRun):
+        with suppress(BrokenRun, OSError):  # where nothing can be written it is listed as killed all the same
             if abandoned(path) and (told := begun(path)) is not None:
                 _close_killed(path, told)
                 closed.append(path.name)
@@ -184,6 +187,7 @@ def _close_killed(path: Path, told: Mapping[str, Any]) -> None:
         status="killed",
         exit_status=1,
         error="",
+        cell=0,
         where=f"runbook {told['runbook']}",
         what=f"its process {told['pid']} ended without closing it; found by a later run",
         try_this=f"gbg run --resume {path.name}",

@@ -12,9 +12,9 @@ from typing import Any
 from gbg_lib.errors import MisuseError
 from gbg_lib.runner import journal
 from gbg_lib.runs import result
-from gbg_lib.runs.folder import ENVIRONMENT, JOURNAL, RESOLVED, begun
+from gbg_lib.runs.folder import ENVIRONMENT, JOURNAL, RESOLVED, abandoned, begun
 
-GOING_ON, BROKEN = "going on", "broken"
+GOING_ON, BROKEN, KILLED = "going on", "broken", "killed"
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,18 @@ def _entry(path: Path) -> Entry | None:
         told = begun(path)
         if told is None:
             return None
-        ended = result.read(path) or {}
+        ended = result.read(path) or {"status": KILLED if abandoned(path) else GOING_ON}
         datetime.fromisoformat(told["started"])
         return Entry(
             path.name,
             str(told["runbook"]),
-            str(ended.get("status", GOING_ON)),
+            str(ended["status"]),
             told["started"],
             float(ended.get("seconds", 0.0)),
             sum(ended.get("requests", {}).values()),
             str(ended.get("what", "")).partition("\n")[0],
         )
-    except (result.BrokenRun, AttributeError, TypeError, ValueError) as error:
+    except (result.BrokenRun, AttributeError, KeyError, TypeError, ValueError) as error:
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
         return Entry(path.name, "", BROKEN, changed, 0.0, 0, str(error).partition("\n")[0])
 

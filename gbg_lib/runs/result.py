@@ -34,8 +34,11 @@ class Result:
     exit_status: Literal[0, 1, 2, 3, 4, 5]
     """done, failed, misuse, refused by a gate, interrupted, locked"""
     error: str
-    """class of the error; empty when done"""
+    """class of the error, ours or another's; empty when done"""
+    cell: int
+    """the code cell that it stopped in, counted from 1 over all cells; 0 where it stopped in none"""
     where: str
+    """runbook, and the heading above that cell"""
     what: str
     """the reason in words; empty when done"""
     try_this: str

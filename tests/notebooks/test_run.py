@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import nbformat
 import pytest
 
 from gbg_lib.errors import RunFailed
 from gbg_lib.runner.run import run
+from gbg_lib.runs.schema import schema
 from tests.notebooks.small import PARAMETERS, write_notebook
 
 FAILING = """
@@ -64,6 +67,7 @@ def test_an_error_of_ours_keeps_its_three_parts(tmp_path: Path) -> None:
     assert failed.value.where == "runbook mine, Plan"
     assert failed.value.what == "stack gbg-base: it does not exist"
     assert failed.value.try_this == "run 01 first"
+    assert failed.value.error == "NotThere"
     [folder] = (tmp_path / "runs").iterdir()
     result = json.loads((folder / "result.json").read_text())
     assert (result["status"], result["what"]) == ("failed", failed.value.what)
@@ -72,10 +76,13 @@ def test_an_error_of_ours_keeps_its_three_parts(tmp_path: Path) -> None:
 
 
 def test_another_error_is_named_and_the_notebook_is_where_to_look(tmp_path: Path) -> None:
-    path = write_notebook(tmp_path / "mine.ipynb", "1 / 0")
+    path = write_notebook(tmp_path / "mine.ipynb", "1", "# Sum", "1 / 0", "print('never')")
     with pytest.raises(RunFailed, match="ZeroDivisionError: division by zero") as failed:
         run(path, {}, tmp_path / "runs")
     assert "mine.ipynb" in failed.value.try_this
+    result = result_of(tmp_path / "runs")
+    assert (result["error"], result["cell"], result["where"]) == ("ZeroDivisionError", 3, "runbook mine, Sum")
+    jsonschema.validate(result, schema())
 
 
 def test_a_run_that_only_explains_has_not_failed(tmp_path: Path) -> None:
@@ -90,12 +97,38 @@ def test_a_run_that_only_explains_has_not_failed(tmp_path: Path) -> None:
     assert nbformat.read(folder / "mine.ipynb", as_version=4).metadata.gbg.status == "explained"
 
 
+def result_of(runs: Path) -> dict[str, Any]:
+    """Of the only run."""
+    [path] = runs.glob("*/result.json")
+    found = json.loads(path.read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_run_that_can_not_be_kept_is_refused_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    path = write_notebook(tmp_path / "mine.ipynb", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(RunFailed, match=r"no run can be kept in .*runs: (File exists|Not a directory)"):
+        run(path, {}, tmp_path / "runs")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_result_that_can_not_be_written_fails_the_run_and_hides_no_failure(tmp_path: Path) -> None:
+    spoil = "import os, pathlib\n(pathlib.Path(os.environ['GBG_JOURNAL']).parent / 'result.json').mkdir()"
+    path = write_notebook(tmp_path / "mine.ipynb", spoil)
+    with pytest.raises(RunFailed, match=r"the result can't be written to .*: Is a directory"):
+        run(path, {}, tmp_path / "runs")
+    path = write_notebook(tmp_path / "mine.ipynb", spoil, "1 / 0")
+    with pytest.raises(RunFailed, match="division by zero; the result can't be written"):
+        run(path, {}, tmp_path / "runs")
+
+
 def test_a_kernel_that_dies_is_told_and_recorded(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "mine.ipynb", "import os\nos._exit(7)")
     with pytest.raises(RunFailed, match="Kernel died"):
         run(path, {}, tmp_path / "runs")
-    [folder] = (tmp_path / "runs").iterdir()
-    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    result = result_of(tmp_path / "runs")
+    assert (result["status"], result["error"], result["cell"]) == ("failed", "DeadKernelError", 1)
 
 
 def test_a_cell_that_exits_is_told_and_recorded(tmp_path: Path) -> None:
@@ -117,7 +150,8 @@ def test_a_cell_that_leaves_in_peace_has_not_done_what_follows(tmp_path: Path, w
     with pytest.raises(RunFailed, match="Leave: a cell left by SystemExit, so that no cell after it ran"):
         run(path, {}, tmp_path / "runs")
     [folder] = (tmp_path / "runs").iterdir()
-    assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+    result = result_of(tmp_path / "runs")
+    assert (result["status"], result["error"]) == ("failed", "SystemExit")
     kept = nbformat.read(folder / "mine.ipynb", as_version=4)
     assert kept.metadata.gbg.status == "failed"
     assert kept.cells[-1].metadata.papermill.status == "pending"

@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from gbg_cli.__main__ import COMMANDS, main
+from gbg_cli.run import told
+from gbg_lib.errors import GateRefused, NotDelivered
+from gbg_lib.parameters import Parameters
+from gbg_lib.runner.afterwards import Afterwards
 from gbg_lib.runs import resume
 from gbg_lib.runs.folder import Asked, begin
 from tests.command import ROOT, clean_environment, gbg
@@ -127,6 +131,44 @@ def test_misuse_is_one_line_of_json_where_that_is_wanted(command: Command, words
     told = json.loads(line)
     assert (told["status"], told["exit_status"], told["runs"]) == ("misuse", MISUSE, [])
     assert told["what"] in done.stderr.replace("\n", " ")
+
+
+def test_what_differs_between_two_runs_is_whole_on_a_narrow_screen(command: Command, tmp_path: Path) -> None:
+    long = "sha256:" + "0123456789abcdef" * 8
+    names = [
+        begin(tmp_path / "runs", tmp_path / f"{word}.ipynb", {}, {"branch": word + long}, Asked()).path.name
+        for word in ("before", "after")
+    ]
+    place = ("--in", str(tmp_path / "runs"))
+    told = command("runs", "compare", *names, *place).stdout.splitlines()
+    assert told[:3] == ["what differs between", f"- {names[0]}", f"+ {names[1]}"]
+    at = told.index("parameter: branch")
+    assert told[at + 1 : at + 3] == [f"- before{long}", f"+ after{long}"]
+    [line] = command("runs", "compare", *names, *place, "--json").stdout.splitlines()
+    differ = {one["what"]: (one["first"], one["second"]) for one in json.loads(line)["differ"]}
+    assert differ["parameter: branch"] == (f"before{long}", f"after{long}")
+    assert command("runs", "compare", names[0], names[0], *place).stdout.startswith("nothing differs")
+
+
+class TestOutputsThatDidNotArrive:
+    LOST = NotDelivered("outputs", "not in s3://mine: no such bucket", "copy it by hand")
+    UNHEARD = NotDelivered("notification to https://chat/…", "it answers 500", "look")
+
+    def test_they_fail_a_run_that_went_well_and_say_why(self, capsys: pytest.CaptureFixture[str]) -> None:
+        afterwards = Afterwards(Parameters(), failures=[self.UNHEARD, self.LOST])
+        with pytest.raises(NotDelivered, match="no such bucket"), told(afterwards):
+            pass
+        assert "it answers 500" in capsys.readouterr().err
+
+    def test_they_hide_no_failure_of_its_own(self, capsys: pytest.CaptureFixture[str]) -> None:
+        afterwards = Afterwards(Parameters(), failures=[self.LOST])
+        with pytest.raises(GateRefused), told(afterwards):
+            raise GateRefused("gate", "shut", "wait")
+        assert "no such bucket" in capsys.readouterr().err
+
+    def test_a_message_that_was_not_heard_fails_nothing(self) -> None:
+        with told(Afterwards(Parameters(), failures=[self.UNHEARD])):
+            pass
 
 
 @pytest.mark.parametrize(

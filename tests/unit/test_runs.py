@@ -34,6 +34,7 @@ def ended(folder: Folder, status: Any = "done", **more: Any) -> None:
         "status": status,
         "exit_status": 0 if status == "done" else 1,
         "error": "",
+        "cell": 0,
         "where": "",
         "what": "",
         "try_this": "",
@@ -188,6 +189,16 @@ def test_a_run_that_goes_on_is_not_closed_and_one_whose_process_is_gone_is(
     assert close_abandoned(tmp_path) == [gone.path.name]
     assert close_abandoned(tmp_path) == []
     assert not (mine.path / "result.json").exists()
+
+
+def test_a_killed_run_that_can_not_be_closed_is_listed_as_what_it_is(tmp_path: Path, source: Path) -> None:
+    gone = begin(tmp_path, source, {}, {}, Asked())
+    told = json.loads((gone.path / "run.json").read_text())
+    (gone.path / "run.json").write_text(json.dumps(told | {"pid_started": "0"}))
+    (gone.path / ".result.json.part").mkdir()  # nothing can be written there
+    made(tmp_path, source, {})
+    assert close_abandoned(tmp_path) == []
+    assert sorted(entry.status for entry in history.entries(tmp_path)) == ["done", "killed"]
 
 
 @pytest.mark.parametrize(("system", "closed"), [("ours", True), ("another with our name", False)])

@@ -60,3 +60,4 @@ def test_a_file_that_can_not_be_written_stays_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write(path, "a lone surrogate \ud800")
     assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]  # on a full disk a part would be in the next one's way
