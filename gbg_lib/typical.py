@@ -61,10 +61,10 @@ def former_releases(pipeline: Pipeline, now: Iterable[Action]) -> Iterator[list[
     found: list[list[Action]] = []
     yield found
     for one in good[: FORMER + 1]:
-        actions = pipeline.actions(one)
-        if not ours & {action.id for action in actions}:
-            found = [*found, actions]
-        yield found[:FORMER]
+        if len(found) < FORMER:
+            actions = pipeline.actions(one)
+            found = found if ours & {action.id for action in actions} else [*found, actions]
+            yield found
 
 
 @cache

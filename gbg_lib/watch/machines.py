@@ -5,6 +5,9 @@ from __future__ import annotations
 from gbg_lib.aws import Aws
 from gbg_lib.deployments import BATCH_TARGETS, Target, read_targets, target_ids
 
+TO_COME = ("Pending", "InProgress")
+"""statuses of a lifecycle event that is not over"""
+
 
 class Machines:
     def __init__(self, aws: Aws) -> None:
@@ -13,6 +16,12 @@ class Machines:
         self._ids: list[str] = []
         self._batches: list[list[str]] = []
         self._ends = False
+
+    @property
+    def at_work(self) -> bool:
+        """Whether one that is known has a lifecycle event to come; true before any is known."""
+        events = [event.status for target in self.targets.values() for event in target.events]
+        return not events or any(status in TO_COME for status in events)
 
     def name(self, deployment: str) -> None:
         """Who there is by now."""

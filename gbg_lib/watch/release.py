@@ -27,6 +27,14 @@ NEAR_SECONDS = 0.1
 GOING_ON = "InProgress"
 
 
+def never() -> bool:
+    return False
+
+
+def always() -> bool:
+    return True
+
+
 @dataclass
 class Source:
     """Something to ask for, one request a time."""
@@ -34,7 +42,8 @@ class Source:
     stage: str
     ask: Callable[[Action], bool]
     """whether nothing is left to ask for, once the stage is over"""
-    each_time: bool = False
+    each_time: Callable[[], bool] = never
+    """whether it may have news at each look; else it takes turns"""
     asked: float = -1e9
     final: bool = False
     """asked for since the stage was over"""
@@ -64,9 +73,9 @@ class Inside:
         self._tails: dict[str, Tail] = {}
         self._log = ("", "")
         self._sources = [
-            Source(BAKE, self._ask_bake, each_time=True),
-            Source(BUILD, self._ask_build, each_time=True),
-            Source(DEPLOY, self._ask_machines, each_time=True),
+            Source(BAKE, self._ask_bake, each_time=always),
+            Source(BUILD, self._ask_build, each_time=always),
+            Source(DEPLOY, self._ask_machines, each_time=self._at_work),
             Source(DEPLOY, self._list),
             Source(BAKE, self._bake_output),
             Source(BUILD, self._build_output),
@@ -94,14 +103,19 @@ class Inside:
                 self._ask(source, by_stage[source.stage], budget)
 
     def finish(self, actions: Sequence[Action]) -> None:
-        """What the end of the last stage has left to ask for; waits for its turn."""
+        """What the end of the last stage has left to ask for; waits for its turn.
+
+        What goes on all the same, when who followed gave up, is asked for once.
+        """
         by_stage = _by_stage(actions)
         for source in self._sources:
             action = by_stage.get(source.stage)
-            while action is not None and not source.final:
+            left = action is not None and bool(action.external_id) and not source.final
+            while action is not None and left:
                 budget = min(self._first, self._rest, key=lambda one: one.wait)
                 self.sleep(budget.wait)
                 self._ask(source, action, budget)
+                left = action.status != GOING_ON and not source.final
 
     def _due(self, by_stage: Mapping[str, Action]) -> list[Source]:
         """What the running stage does comes first."""
@@ -112,9 +126,10 @@ class Inside:
             if action is None or not action.external_id or source.final:
                 continue
             over = action.status != GOING_ON
-            if over or source.each_time or now - source.asked >= IN_TURN_SECONDS:
+            if over or source.each_time() or now - source.asked >= IN_TURN_SECONDS:
                 due.append(source)
-        return sorted(due, key=lambda one: (not one.each_time, 0.0 if one.each_time else one.asked))
+        first = [one for one in due if one.each_time()]
+        return [*first, *sorted((one for one in due if one not in first), key=lambda one: one.asked)]
 
     def _ask(self, source: Source, action: Action, budget: Budget) -> None:
         source.asked = self.clock()
@@ -127,6 +142,9 @@ class Inside:
         source.final = nothing_left and action.status != GOING_ON
         for _ in range(self.aws.requests.total() - before):
             budget.take()
+
+    def _at_work(self) -> bool:
+        return self._machines.at_work
 
     # -- one request each
 

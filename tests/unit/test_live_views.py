@@ -113,7 +113,7 @@ class TestTwins:
         for figure in FIGURE.findall(said(picture.svg)):
             assert figure in FIGURE.findall(words), figure
         assert "2 visits" in said(picture.svg) and "2 visits" in words
-        assert "1 visits" in said(picture.svg) and "9.0 s of visits" in said(picture.svg)
+        assert "1 visit" in said(picture.svg) and "9.0 s of visits" in said(picture.svg)
 
     def test_a_picture_names_itself_as_its_words_do(self) -> None:
         picture = stack_drawing(stack_state({one.logical_id: one for one in STACK}, PLANNED))
@@ -159,8 +159,10 @@ class TestRelease:
         bake = (Piece("createImage", "Success", 2.0), Piece("failBake", "Pending"))
         well = ReleaseState(actions=(action("BuildGoldenAMI", 0, 9),), bake=bake)
         assert "1 of 1 done, 1 not needed" in release_board(well).text
+        assert "○ failBake · Pending · not needed" in release_board(well).text
         failed = ReleaseState(actions=(action("BuildGoldenAMI", 0, 9, "Failed"),), bake=bake)
         assert "1 of 2 done" in release_board(failed).text
+        assert "· not needed" not in release_board(failed).text
 
     def test_usual_beside_elapsed_time_says_whose_it_is(self) -> None:
         assert "usually 32 min 40 s (as shipped, not measured)" in STATE.title
@@ -269,6 +271,7 @@ class FakeServices:
 
     def __init__(self, clock: Clock, machines: int = 60) -> None:
         self.clock, self.asked, self.names = clock, [], []
+        self.install = "InProgress"
         self.machines = [f"i-{number:017x}" for number in range(machines)]
 
     asked: list[float]
@@ -311,7 +314,14 @@ ANSWERS: dict[str, Any] = {
     "list_deployment_targets": lambda fake, given: {"targetIds": fake.machines},
     "batch_get_deployment_targets": lambda fake, given: {
         "deploymentTargets": [
-            {"instanceTarget": {"targetId": one, "instanceLabel": "GREEN", "status": "InProgress"}}
+            {
+                "instanceTarget": {
+                    "targetId": one,
+                    "instanceLabel": "GREEN",
+                    "status": "InProgress",
+                    "lifecycleEvents": [{"lifecycleEventName": "Install", "status": fake.install}],
+                }
+            }
             for one in given["targetIds"]
         ]
     },
@@ -363,6 +373,19 @@ class TestInside:
             assert fake.names[0] == "batch_get_deployment_targets"
         assert set(inside.health) == set(fake.machines) == set(inside.targets)
 
+    def test_machines_that_have_nothing_to_come_take_turns(self) -> None:
+        """While blue waits for its end, say: health and new machines come up more often then."""
+        inside, fake, clock = self.inside()
+        fake.install = "Succeeded"
+        for _ in range(12):
+            inside.look([action("Deploy", 0, 1, "InProgress")])
+            clock.now += 0.25
+        fake.names.clear()
+        for _ in range(12):
+            inside.look([action("Deploy", 0, 1, "InProgress")])
+            clock.now += 0.25
+        assert {fake.names.count(name) for name in ANSWERS if "target" in name} <= {2, 3, 4}
+
     def test_a_bake_is_asked_for_each_time_and_its_output_once_a_second(self) -> None:
         inside, fake, clock = self.inside()
         bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
@@ -382,6 +405,13 @@ class TestInside:
         asked = len(fake.asked)
         inside.finish(over)
         assert len(fake.asked) == asked, "once is enough"
+
+    def test_an_end_without_the_releases_end_asks_once_and_for_nothing_without_a_name(self) -> None:
+        """Who follows gives up after so many minutes, or a bake fails before it has begun."""
+        inside, fake, _ = self.inside()
+        nameless = action("BuildGoldenAMI", 0, 1, "Failed", behind="")
+        inside.finish([nameless, action("Build", 0, 1, "InProgress")])
+        assert fake.names == ["batch_get_builds", "filter_log_events"]
 
     def test_machines_that_came_last_are_there_at_the_end(self) -> None:
         inside, fake, clock = self.inside()

@@ -45,7 +45,7 @@ DIFFER = {
         ("http://127.0.0.1:44543/v1", "http://127.0.0.1:80/v1"),
     ],
     "durations": [("took 3.2 s", "took 48 s"), ("<td>2 min 5 s</td>", "<td>1 h 3 min</td>")],
-    "visits": [("blue  37 visits", "blue  4 visits")],
+    "visits": [("blue  37 visits", "blue  4 visits"), ("blue · done · 1 visit", "blue · done · 4 visits")],
     "alignment": [("Source  Succeeded  1.0 s  x", "Source    Succeeded    12 min 3 s  x")],
 }
 """section → pairs that are the same but for what it names"""

@@ -33,9 +33,13 @@ def mark(status: str) -> Mark:
     return MARKS.get(status, "failed")
 
 
+def not_needed(piece: Piece, *, well: bool) -> bool:
+    """Whether it was for another end than the one that all came to, where that went `well`."""
+    return well and piece.status == PENDING
+
+
 def needed(pieces: Sequence[Piece], *, well: bool) -> list[Piece]:
-    """Without those that were for another end, of what went `well` to its own."""
-    return [one for one in pieces if not (well and one.status == PENDING)]
+    return [one for one in pieces if not not_needed(one, well=well)]
 
 
 def done(pieces: Sequence[Piece], *, well: bool = False) -> str:
@@ -45,5 +49,9 @@ def done(pieces: Sequence[Piece], *, well: bool = False) -> str:
     return told if len(rest) == len(pieces) else f"{told}, {len(pieces) - len(rest)} not needed"
 
 
-def visited(visits: Sequence[Visit]) -> str:
-    return f"{duration(max((one.at for one in visits), default=0.0))} of visits"
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def visited(made: Sequence[Visit]) -> str:
+    return f"{duration(max((one.at for one in made), default=0.0))} of visits"

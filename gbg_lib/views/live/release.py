@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gbg_lib.deployments import Target
-from gbg_lib.pipeline import BAKE, BUILD, STAGES, Action
+from gbg_lib.pipeline import BAKE, BUILD, STAGES, Action, Pipeline
 from gbg_lib.record.words import plain
 from gbg_lib.replay.clock import monotonic
 from gbg_lib.typical import Usual, former_releases, of_stages
 from gbg_lib.views.live.board import SIGNS, Board, Mark, Row, Section, so_far, whole
 from gbg_lib.views.live.following import following
-from gbg_lib.views.live.marks import done, mark, visited
+from gbg_lib.views.live.marks import counted, done, mark, not_needed, visited
 from gbg_lib.views.live.release_picture import drawing
 from gbg_lib.views.live.screen import Screen
 from gbg_lib.views.site import Frame
@@ -92,13 +92,13 @@ def board(state: ReleaseState) -> Board:
         Section("Stages", tuple(_stage(state, name, action) for name, action in state.stages)),
         Section(
             f"Bake, step by step: {done(state.bake, well=state.went_well(BAKE))}",
-            tuple(map(_piece, state.bake)),
+            _pieces(state, BAKE, state.bake),
             _printed(state, BAKE, state.bake_lines),
             in_a_row=True,
         ),
         Section(
             f"Build, phase by phase: {done(state.build, well=state.went_well(BUILD))}",
-            tuple(map(_piece, state.build)),
+            _pieces(state, BUILD, state.build),
             _printed(state, BUILD, state.build_lines),
             in_a_row=True,
         ),
@@ -127,7 +127,14 @@ def _printed(state: ReleaseState, stage: str, lines: tuple[str, ...]) -> tuple[s
     return () if state.went_well(stage) else lines
 
 
-def _piece(piece: Piece) -> Row:
+def _pieces(state: ReleaseState, stage: str, pieces: Sequence[Piece]) -> tuple[Row, ...]:
+    return tuple(_piece(one, well=state.went_well(stage)) for one in pieces)
+
+
+def _piece(piece: Piece, *, well: bool) -> Row:
+    """What still pends of something that went well was for another end: nobody waits for it."""
+    if not_needed(piece, well=well):
+        return Row("waiting", piece.name, piece.status, "not needed")
     going_on = mark(piece.status) == "going on"
     took = "" if piece.seconds is None else whole(piece.seconds) if going_on else duration(piece.seconds)
     return Row(mark(piece.status), piece.name, piece.status, took)
@@ -145,7 +152,7 @@ def _traffic(visits: Sequence[Visit]) -> tuple[Row, ...]:
     """A row a colour; none where nobody visited."""
     if not visits:
         return ()
-    return tuple(Row("failed" if who == "nobody" and count else "done", who, f"{count} visits")
+    return tuple(Row("failed" if who == "nobody" and count else "done", who, counted(count, "visit"))
                  for who, count in counts(visits).items())  # fmt: skip
 
 
@@ -175,7 +182,7 @@ class ReleaseView:
 
     def _expected(self, step: ReleaseRun) -> Iterator[object]:
         """How long its stages usually take: better known after each request."""
-        pipeline = step.pipeline
+        pipeline = Pipeline(step.aws, step.parts["PipelineName"])
         yield pipeline
         for former in former_releases(pipeline, self.actions):
             self._usual = of_stages(step.parameters.cloud, former)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gbg_lib.pipeline import BAKE, BUILD
 from gbg_lib.views.live import svg
 from gbg_lib.views.live.board import SIGNS, Mark, whole
-from gbg_lib.views.live.marks import done, mark, needed, visited
+from gbg_lib.views.live.marks import counted, done, mark, needed, visited
 from gbg_lib.views.live.screen import Picture
 from gbg_lib.views.table import duration
 from gbg_lib.watch.traffic import COLOURS, Visit, counts
@@ -112,7 +112,7 @@ def _traffic(state: ReleaseState, y: float) -> tuple[list[str], float]:
         ground, ink = svg.SIDES[who]
         parts.append(f"<rect x='{LEFT}' y='{at:.1f}' width='56' height='{CELL + 2}' rx='4' fill='{ground}'/>")
         parts.append(svg.text(LEFT + 28, at + 12.5, who, size=11, ink=ink, middle=True))
-        parts.append(svg.text(LEFT + 64, at + 12.5, f"{told[who]} visits", size=11.5))
+        parts.append(svg.text(LEFT + 64, at + 12.5, counted(told[who], "visit"), size=11.5))
         parts.append(_lane(state.visits, who, at, ground, last))
     end = y + 20 + len(COLOURS) * LINE
     parts.append(svg.text(svg.WIDTH - 16 - 90, end + 6, visited(state.visits), size=11))

@@ -11,6 +11,7 @@ from gbg_lib.typical import Usual, shipped
 from gbg_lib.views.live import svg
 from gbg_lib.views.live.board import Board, Mark, Row, Section, so_far
 from gbg_lib.views.live.following import following
+from gbg_lib.views.live.marks import counted
 from gbg_lib.views.live.screen import Picture, Screen
 from gbg_lib.watch.traffic import Traffic, counts
 from gbg_lib.way_back.rollback import Progress
@@ -57,13 +58,13 @@ class StepsView:
         self.screen.show(shown, lambda: drawing(shown))
 
     def _visits(self) -> tuple[Section, ...]:
-        visits = self._traffic.visits if self._traffic else []
-        if not visits:
+        made = self._traffic.visits if self._traffic else []
+        if not made:
             return ()
-        told = counts(visits)
+        told = counts(made)
         rows = (
-            Row("done", "somebody", f"{told['blue'] + told['green']} visits"),
-            Row("failed" if told["nobody"] else "done", "nobody", f"{told['nobody']} visits"),
+            Row("done", "somebody", counted(told["blue"] + told["green"], "visit")),
+            Row("failed" if told["nobody"] else "done", "nobody", counted(told["nobody"], "visit")),
         )
         return (Section("Who answered visitors", rows),)
 
