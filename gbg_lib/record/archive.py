@@ -123,6 +123,11 @@ class Archive:
             found.setdefault(one.kind, []).append(one)
         return found
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will come, as its last manifest tells."""
+        return bool(self.manifests[-1].summary.get("settled"))
+
     def of(self, *kinds: str) -> list[Evidence]:
         """By time."""
         if len(kinds) == 1:

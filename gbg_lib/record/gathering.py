@@ -6,7 +6,7 @@ Everything is masked on its way in. A source that AWS has lost or refuses is not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -135,8 +135,20 @@ class Gathering:
     def miss(self, name: str, why: str, source: str) -> None:
         self.add(MISSING, name, source, {"what": name, "why": why})
 
+    def came(self, names: Iterable[str]) -> None:
+        """Note of each that was missing, and is not any more, that it came later."""
+        missing = {one.data["what"] for one in self.of(MISSING)}
+        for name in sorted(set(names) - missing):
+            told = {"what": name, "why": "it could be had later", "came": True}
+            self.add(MISSING, name, "gbg record", told)
+
     def of(self, kind: str) -> list[Evidence]:
         return [one for one in self.evidence.values() if one.kind == kind]
+
+
+def still_missing(found: Iterable[Evidence]) -> list[Evidence]:
+    """Of what was noted as missing what did not come later."""
+    return [one for one in found if not one.data.get("came")]
 
 
 def milliseconds(time: datetime) -> int:

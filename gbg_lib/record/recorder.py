@@ -5,7 +5,7 @@ Recording a release again makes no second record: what is new is appended, and n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,16 +13,26 @@ from typing import Any
 
 from gbg_lib.errors import GateRefused, GbgError, NotThere, TimedOut
 from gbg_lib.pipeline import Action, Execution
+from gbg_lib.record import provenance
 from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.bucket import Bucket
-from gbg_lib.record.format import Evidence, Overtaken, RecordError, lines, read_lines, record_name, stamp
-from gbg_lib.record.gathering import MISSING, Gathering, Subject
-from gbg_lib.record.manifest import Manifest, Resource
+from gbg_lib.record.format import (
+    Evidence,
+    Overtaken,
+    RecordError,
+    lines,
+    odd_is_refused,
+    read_lines,
+    record_name,
+    stamp,
+)
+from gbg_lib.record.gathering import MISSING, Gathering, Subject, still_missing
+from gbg_lib.record.manifest import Manifest
 from gbg_lib.record.observe import Observations
 from gbg_lib.record.sources import LATE, SOURCES, ask
 from gbg_lib.record.sources.account import identity
 from gbg_lib.record.store import Store, records
-from gbg_lib.record.summary import summarised, tags
+from gbg_lib.record.summary import summarised
 from gbg_lib.record.versions import versions
 from gbg_lib.replay import clock
 from gbg_lib.replay.files import as_found
@@ -139,7 +149,7 @@ class Recorder:
         archive = open_archive(former)
         if former.name in self.bucket.behind:
             self.bucket.send(self.store, former.name)
-        if archive.manifests[-1].summary.get("settled") and not _lost(archive):
+        if archive.settled and not _lost(archive):
             return Recorded(
                 former, "nothing", "it is recorded and settled", address=self.bucket.address(former)
             )
@@ -175,14 +185,14 @@ class Recorder:
     def _add(self, execution: Execution, path: Path, archive: Archive) -> Recorded:
         """Sources that know more later, and those that could not be had before."""
         calls = self.aws.requests.total()
-        subject = self._subject(execution, ())
-        names = tuple(name for name in SOURCES if name in LATE or name in _lost(archive))
+        subject, lost = self._subject(execution, ()), _lost(archive)
+        names = tuple(name for name in SOURCES if name in LATE or name in lost)
         found = self._gathered(subject, names, archive)
+        found.came(lost)
         used = self.aws.requests.total() - calls
         before = {one.id: one for one in archive.evidence}
         news = [one for one in found.evidence.values() if is_news(one, before.get(one.id))]
-        settled = _settled(subject)
-        if not news and not settled:
+        if not news and (archive.settled or not _settled(subject)):
             return Recorded(
                 path, "nothing", "nothing new yet", 0, used, _missing(found), self.bucket.address(path)
             )
@@ -259,10 +269,8 @@ class Recorder:
 
         Of those that have a record; else of those that CodePipeline still knows.
         """
-        for entry in reversed(self.store.summaries()):
-            earlier = str(entry["started"]) < str(stamp(execution.started))
-            if earlier and entry["status"] == "Succeeded" and entry["execution"] != execution.id:
-                return str(entry["execution"]), str(entry["commit"])
+        if recorded := _recorded_before(execution, self.store.summaries()):
+            return recorded
         for one in self.step.pipeline.executions():
             if one.status == "Succeeded" and one.started < execution.started and one.id != execution.id:
                 return one.id, one.commit
@@ -299,10 +307,7 @@ class Recorder:
         """`archive` is what late sources may look at for the names of machines."""
         found = Gathering(self._masking())
         if archive is not None:
-            known = {
-                one.id: one for one in archive.of("machine", "instance", "group", "machine.event", "bake")
-            }
-            found.evidence.update(known)
+            found.evidence.update({one.id: one for one in archive.of(*LOOKED_AT)})
         ask(subject, found, names)
         return found
 
@@ -327,11 +332,12 @@ class Recorder:
     def _manifest(
         self, subject: Subject, found: Gathering, name: str, archive: Archive | None = None
     ) -> Manifest:
-        summary = (
-            {**archive.manifests[-1].summary, "settled": _settled(subject)}
-            if archive
-            else summarised(subject, found, _settled(subject))
-        )
+        if archive is None:
+            summary = summarised(subject, found, _settled(subject))
+        else:
+            missing = {one.id: one for one in (*archive.of(MISSING), *found.of(MISSING))}
+            changed = {"settled": _settled(subject), "missing": len(still_missing(missing.values()))}
+            summary = {**archive.manifests[-1].summary, **changed}
         who = identity(subject, found)
         return Manifest(
             record=name,
@@ -339,10 +345,10 @@ class Recorder:
             former=None,
             files={},
             written=clock.now(),
-            released=_released(subject, found),
-            external=_external(subject, found),
+            released=provenance.released(subject, found),
+            external=provenance.external(subject, found),
             internal={"region": self.aws.region, "recorder": who},
-            dependencies=_dependencies(subject, found),
+            dependencies=provenance.dependencies(subject, found),
             builder=self.step.parts["PipelineArn"],
             versions=versions(),
             execution_id=subject.execution_id,
@@ -352,51 +358,14 @@ class Recorder:
         )
 
 
-def _external(subject: Subject, found: Gathering) -> dict[str, Any]:
-    """What a person or a push decided: repository, branch, commit, the stacks' parameters."""
-    given = {
-        one.id.partition(":")[2]: {
-            parameter["ParameterKey"]: parameter["ParameterValue"]
-            for parameter in one.data.get("Parameters", [])
-        }
-        for one in found.of("stack")
-    }
-    return {
-        "deployment": subject.deployment,
-        "repository": subject.base["RepositoryName"],
-        "branch": subject.output("BranchName"),
-        "commit": subject.commit,
-        "stacks": given,
-    }
-
-
-def _released(subject: Subject, found: Gathering) -> list[Resource]:
-    """What came of it, by digest: the build's artifact and its files. An AMI has none that AWS tells."""
-    made = []
-    for one in found.of("artifact"):
-        name = one.id.partition(":")[2]
-        made.append(Resource(name, {"sha256": one.data["sha256"]}, role="released"))
-        made += [
-            Resource(f"{name}/{member}", {"sha256": sha}, role="released")
-            for member, sha in one.data["members"].items()
-            if member.endswith((".war", ".jar"))
-        ]
-    return made
-
-
-def _dependencies(subject: Subject, found: Gathering) -> list[Resource]:
-    region, needed = subject.aws.region, []
-    if subject.commit:
-        url = subject.base["RepositoryCloneUrlHttp"]
-        needed.append(Resource("", {"gitCommit": subject.commit}, uri=f"git+{url}"))
-    for one in found.of("source"):
-        needed.append(Resource("source.zip", {"sha256": one.data["sha256"]}))
-    for one in found.of("image"):
-        image = one.data["ImageId"]
-        fingerprint = tags(one.data).get("gbg:packages", "")
-        digest = {"gbgPackages": fingerprint} if fingerprint else {}
-        needed.append(Resource(one.id, digest, uri=f"urn:aws:ec2:{region}:image/{image}"))
-    return needed
+@odd_is_refused
+def _recorded_before(execution: Execution, summaries: list[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """The last release before it that succeeded, and its commit."""
+    for one in reversed(summaries):
+        earlier = str(one["started"]) < str(stamp(execution.started))
+        if earlier and one["status"] == "Succeeded" and one["execution"] != execution.id:
+            return str(one["execution"]), str(one["commit"])
+    return None
 
 
 def _before(one: Evidence) -> bool:
@@ -409,16 +378,19 @@ def _settled(subject: Subject) -> bool:
 
 def _lost(archive: Archive) -> set[str]:
     """Whole sources that could not be had."""
-    return {str(one.data["what"]) for one in archive.of(MISSING)} & set(SOURCES)
+    return {str(one.data["what"]) for one in still_missing(archive.of(MISSING))} & set(SOURCES)
 
 
 def _missing(found: Gathering) -> tuple[str, ...]:
-    return tuple(f"{one.data['what']}: {one.data['why']}" for one in found.of(MISSING))
+    return tuple(f"{one.data['what']}: {one.data['why']}" for one in still_missing(found.of(MISSING)))
 
 
 def is_news(now: Evidence, before: Evidence | None) -> bool:
+    """What is missing still is none, though AWS may tell the reason in other words each time."""
     if now.kind in PER_TIME:
         return False
+    if now.kind == MISSING and before is not None:
+        return bool(still_missing([now])) != bool(still_missing([before]))
     return before is None or _written(now) != _written(before)
 
 

@@ -11,6 +11,7 @@ from gbg_lib.record.archive import Archive
 from gbg_lib.record.compare import differences
 from gbg_lib.record.decisions import decisions
 from gbg_lib.record.failure import Failure, first_failure
+from gbg_lib.record.gathering import MISSING, still_missing
 from gbg_lib.record.notes import notes
 from gbg_lib.record.reading import Read
 from gbg_lib.record.recorder import Recorded
@@ -54,7 +55,7 @@ def verified_table(read: Read) -> Table:
 def missing_table(archive: Archive) -> Table:
     rows = [
         {"missing": plain(one.data.get("what")), "because": plain(one.data.get("why"))}
-        for one in archive.of("missing")
+        for one in still_missing(archive.of(MISSING))
     ]
     return table(rows or [{"missing": "nothing", "because": ""}], ["missing", "because"])
 

@@ -37,7 +37,10 @@ def action(stage: str, begin: float, end: float, status: str = "Succeeded", **re
                 "errorDetails": {"message": result.get("error", "")},
             },
         },
-        "input": {"configuration": result.get("configuration", {})},
+        "input": {
+            "configuration": result.get("configuration", {}),
+            "actionTypeId": {"category": "Source" if stage == "Source" else "Build", "provider": "Manual"},
+        },
     }
 
 

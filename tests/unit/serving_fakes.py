@@ -31,7 +31,11 @@ class FakeServing(FakeReleases):
             elbv2=self,
             ssm=self,
             s3=self.bucket,
+            sts=self,
         )
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ada"}
 
     def describe_listeners(self, **given: str) -> dict[str, Any]:
         assert given == {"LoadBalancerArn": LOAD_BALANCER}

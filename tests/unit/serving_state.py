@@ -75,6 +75,8 @@ class ServingState:
             "GoldenAmiParameterName": "/gbg/golden-ami",
             "SourceAmiParameterName": "/gbg/source-ami",
             "FirstGroupName": "gbg-blue",
+            "RepositoryName": "gbg-app",
+            "RepositoryCloneUrlHttp": "https://git.example/gbg-app",
         }
         self.groups = {green("d-NEW"): Group("3", {"i-1": "3", "i-2": "3"})}
         self.health = {"i-1": "healthy", "i-2": "healthy"}

@@ -33,5 +33,16 @@ def test_what_changed_is(now: Evidence) -> None:
     assert is_news(now, None)
 
 
+def test_what_is_missing_still_is_not_in_whatever_words_and_what_came_is() -> None:
+    before, now, came = (
+        Evidence("missing", "missing:traffic", "gbg record", {"what": "traffic", **more})
+        for more in ({"why": "request 1 is refused"}, {"why": "request 2 is refused"}, {"came": True})
+    )
+    assert is_news(before, None)
+    assert not is_news(now, before)
+    assert is_news(came, before) and is_news(now, came)
+    assert not is_news(came, came)
+
+
 def test_who_gathers_and_when_is_not() -> None:
     assert not is_news(Evidence("gathering", "gathering", "gbg record", {"calls": 1}), None)

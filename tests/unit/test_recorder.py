@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from gbg_lib.errors import TimedOut
 from gbg_lib.parameters import Parameters
 from gbg_lib.pipeline import Execution
+from gbg_lib.record.archive import Archive, open_archive
 from gbg_lib.record.format import RecordError
+from gbg_lib.record.gathering import Gathering, Subject, still_missing
 from gbg_lib.record.recorder import NeverBegan, Recorded, Recorder
 from gbg_lib.steps import ReleaseRun
 from tests.unit.serving_fakes import FakeServing
@@ -75,3 +78,39 @@ def test_all_that_could_not_be_recorded_is_told_in_the_end(cloud: FakeServing, t
         for one in made.record_all():
             written.append(one.path.name)
     assert written == [NEW]
+
+
+class Losing(Recorder):
+    """Gathers nothing but what is `lost`, with another reason each time."""
+
+    lost: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
+    reasons = itertools.count(1)
+
+    def _gathered(
+        self, subject: Subject, names: tuple[str, ...], archive: Archive | None = None
+    ) -> Gathering:
+        found, self.asked = Gathering(), names
+        found.add("execution", "", "codepipeline:get_pipeline_execution", {"status": "Succeeded"})
+        for name in self.lost & set(names):
+            found.miss(name, f"request {next(self.reasons)} was refused", name)
+        return found
+
+
+def test_what_could_not_be_had_is_asked_for_again_and_noted_once(cloud: FakeServing, tmp_path: Path) -> None:
+    step = ReleaseRun(Parameters(), cloud.connect())
+    vars(step)["parts"] = {"PipelineName": "gbg-release", "PipelineArn": "arn:pipeline"}
+    made = Losing(step, tmp_path)
+    made.lost = frozenset({"traffic", "images"})
+    first = made.record(NEW)
+    archive = open_archive(first.path)
+    assert archive.settled and archive.manifest.summary["missing"] == 2
+    for _ in range(2):
+        assert made.record(NEW).action == "nothing"
+        assert {"traffic", "images"} <= set(made.asked)
+    assert len(open_archive(first.path).manifest_names) == 1
+    made.lost = frozenset({"images"})
+    assert made.record(NEW).action == "added"
+    archive = open_archive(first.path)
+    assert [one.data["what"] for one in still_missing(archive.of("missing"))] == ["images"]
+    assert made.record(NEW).action == "nothing" and "traffic" not in made.asked
