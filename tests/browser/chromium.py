@@ -164,15 +164,27 @@ class Chromium:
             self.send("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
     def accessible(self, within: str) -> list[tuple[str, str, str]]:
-        """Role, name and description of what a screen reader is told of an element and all in it.
+        """Role, name and description of what a screen reader is told of an element and all in it."""
+        parts = ("role", "name", "description")
+        told = [[one.get(part, {}).get("value", "") for part in parts] for one in self._told(within)]
+        return [(role, name, description) for role, name, description in told]
 
-        https://chromedevtools.github.io/devtools-protocol/tot/Accessibility/#method-queryAXTree
-        """
+    def nameless(self, within: str) -> list[str]:
+        """What a screen reader can't name of what it stops at: what takes the focus, pictures, tables."""
+        found = []
+        for one in self._told(within):
+            role = one["role"]["value"]
+            stops = any(each["name"] == "focusable" and each["value"]["value"] for each in one["properties"])
+            named = one.get("name", {}).get("value", "").strip()
+            if not named and (stops or role in ("image", "table", "progressbar")) and role != "main":
+                found.append(role)
+        return found
+
+    def _told(self, within: str) -> list[dict[str, Any]]:
+        """https://chromedevtools.github.io/devtools-protocol/tot/Accessibility/#method-queryAXTree"""
         found = self.send("Runtime.evaluate", expression=within)["result"]["objectId"]
         nodes = self.send("Accessibility.queryAXTree", objectId=found)["nodes"]
-        parts = ("role", "name", "description")
-        told = [[one.get(part, {}).get("value", "") for part in parts] for one in nodes if not one["ignored"]]
-        return [(role, name, description) for role, name, description in told]
+        return [one for one in nodes if not one["ignored"]]
 
     def keep(self, path: Path) -> None:
         """A screenshot of what fits on the screen."""

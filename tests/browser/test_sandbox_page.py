@@ -96,6 +96,8 @@ def test_every_view_shows_what_is_there_or_what_to_do(
         page.until_seen(seen)
         assert not page.value(WIDER), f"{view} scrolls sideways at {size}"
         page.keep(PICTURES / f"{view or 'overview'}-{size[0]}-{scheme}.png")
+    assert page.nameless("document.body") == []
+    assert ("status", "", "") in page.accessible("document.body")
     page.look()
     assert page.errors == []
 
@@ -109,6 +111,10 @@ def test_a_machines_console_is_read_along(page: Chromium, address: str) -> None:
     page.value("document.querySelector('.links a').click()")
     page.until("document.querySelector('#text')?.textContent.includes('cloud-init')")
     page.keep(PICTURES / "console.png")
+    assert page.nameless("document.querySelector('main')") == []
+    page.press("Escape")
+    page.until("!document.querySelector('#text')")
+    assert page.value("document.activeElement.id") == "main"
     assert page.errors == []
 
 

@@ -49,6 +49,7 @@ def _execution(one: dict[str, Any], actions: list[dict[str, Any]]) -> dict[str, 
         "commit": revision.get("revisionId", ""),
         "message": revision.get("revisionSummary", "").strip(),
         "trigger": one["trigger"]["triggerType"],
+        "back_to": one.get("rollbackMetadata", {}).get("rollbackTargetPipelineExecutionId", ""),
         "actions": [
             _action(action)
             for action in reversed(actions)

@@ -1,7 +1,7 @@
 import { h, patch } from "./dom.js";
 import { denials, follow, known, releases } from "./state.js";
 import { readAlong, stop } from "./text.js";
-import { plain, state } from "./words.js";
+import { kind, plain, state } from "./words.js";
 import * as balancers from "./views/balancers.js";
 import * as bakes from "./views/bakes.js";
 import * as denied from "./views/denials.js";
@@ -33,7 +33,7 @@ function draw() {
   patch(place("top"), h("div", {}, top()));
   patch(place("nav"), h("div", {}, links(name)));
   const reader = text && h("section", { class: "card reader", "data-key": "reader", "aria-labelledby": "reading" }, h("h2", { id: "reading" }, text),
-    h("pre", { class: "log", tabindex: "0", id: "text", "data-own": "text", "data-key": `text ${text}` }),
+    h("pre", { class: "log", tabindex: "0", role: "region", "aria-labelledby": "reading", id: "text", "data-own": "text", "data-key": `text ${text}` }),
     h("p", {}, h("a", { href: `#/${[name, of].filter(Boolean).join("/")}` }, "Close")));
   patch(place("main"), h("div", {}, h("h1", {}, shown.title), problems(), reader,
     known.loaded ? shown.view(of) : h("p", { class: "quiet" }, "Asking the sandbox …")));
@@ -67,15 +67,17 @@ function later() {
   requestAnimationFrame(draw);
 }
 
-let told = { release: null, denials: null };
+let told = { release: null, denials: null, connected: true };
 
 /** Turning points only: a screen reader is not read every event. */
 function speak() {
   if (!known.loaded) return;
   const newest = releases()[0];
-  const now = { release: newest ? `Release ${plain(newest.status)}` : "", denials: denials().length };
+  const failed = newest?.actions.find((one) => kind(one.status) === "bad");
+  const now = { release: newest ? `Release ${plain(newest.status)}${failed ? `, at ${failed.stage}` : ""}` : "", denials: denials().length, connected: known.connected };
   if (told.release !== null && now.release !== told.release) place("spoken").textContent = now.release;
   if (told.denials !== null && now.denials > told.denials) place("spoken").textContent = `A call was denied, ${now.denials} in all`;
+  if (now.connected !== told.connected) place("spoken").textContent = now.connected ? "The sandbox answers again" : "The sandbox does not answer";
   told = now;
 }
 
@@ -83,6 +85,10 @@ addEventListener("hashchange", () => {
   draw();
   place("main").focus({ preventScroll: true });
   scrollTo(0, 0);
+});
+addEventListener("keydown", ({ key }) => {
+  const { name, of, text } = where();
+  if (key === "Escape" && text) location.hash = `#/${[name, of].filter(Boolean).join("/")}`;
 });
 addEventListener("click", (event) => {
   const what = event.target.closest?.("[data-do]")?.dataset.do;

@@ -1,6 +1,6 @@
 import { h } from "../dom.js";
 import { known } from "../state.js";
-import { ago, between, card, empty, facts, state, typed } from "../words.js";
+import { ago, between, card, empty, facts, printed, state, typed } from "../words.js";
 
 export const title = "Bakes";
 
@@ -18,6 +18,6 @@ function one(bake, step) {
   if (!step.output && !step.failure) return h("li", { "data-key": step.name }, h("p", { class: "line" }, line));
   return h("li", { "data-key": step.name }, h("details", { class: "line", open: step.status === "InProgress" || step.status === "Failed" },
     h("summary", {}, line), step.failure && h("p", { class: "why" }, step.failure),
-    step.output && h("pre", { class: "log short", tabindex: "0" }, step.output.slice(-1500)),
+    step.output && printed(`Output of ${step.name}`, step.output.slice(-1500)),
     step.output && h("p", {}, h("a", { href: `#/bakes/text/step/${bake.id}/${step.name}` }, "Whole output, read along"))));
 }

@@ -1,7 +1,7 @@
 import { traffic } from "../chart.js";
 import { h } from "../dom.js";
 import { known, sides } from "../state.js";
-import { ago, card, empty, state, table, typed } from "../words.js";
+import { ago, card, empty, state, table, typed, words } from "../words.js";
 import { visitors } from "./overview.js";
 
 export const title = "Load balancer";
@@ -19,6 +19,6 @@ export function view() {
           h("span", { class: `key ${side.of(target.instance)}` }, side.of(target.instance)), state(target.state), target.why]), (row) => row[0].textContent)
           : h("p", { class: "quiet" }, "No target is registered."))))),
     known.alarms.length > 0 && card("Alarms", { "data-key": "alarms" }, table("Alarms", ["Alarm", "State", "Since", "Metric", "Why"],
-      known.alarms.map((one) => [one.name, state(one.state), ago(one.since), one.metric, one.why]))),
+      known.alarms.map((one) => [one.name, state(one.state), ago(one.since), words(one.metric), one.why]))),
   ];
 }

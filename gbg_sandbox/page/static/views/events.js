@@ -1,6 +1,6 @@
 import { h } from "../dom.js";
 import { known } from "../state.js";
-import { card, clock, empty, sentence } from "../words.js";
+import { card, clock, empty, printed, sentence } from "../words.js";
 
 export const title = "Events";
 const SHOWN = 300;
@@ -16,5 +16,5 @@ export function view() {
     h("ul", { class: "plainlist events" }, found.map((event) => h("li", { "data-key": String(event.number) }, h("details", {},
       h("summary", {}, h("time", { datetime: event.time }, clock(event.time)), " ", h("span", { class: "source" }, event.source.replace("aws.", "")), " ",
         h("b", {}, event.type), " ", sentence(event)),
-      h("pre", { class: "log short", tabindex: "0" }, JSON.stringify({ detail: event.detail, resources: event.resources }, null, 1)))))))];
+      printed(`All of ${event.type}`, JSON.stringify({ detail: event.detail, resources: event.resources }, null, 1)))))))];
 }

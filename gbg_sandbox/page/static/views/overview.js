@@ -2,7 +2,7 @@ import { traffic } from "../chart.js";
 import { h } from "../dom.js";
 import { denials, known, releases, sides } from "../state.js";
 import { ago, between, card, clock, empty, facts, kind, plain, sentence, short, state, typed } from "../words.js";
-import { board } from "./pipeline.js";
+import { back, board } from "./pipeline.js";
 
 export const title = "Overview";
 
@@ -29,13 +29,15 @@ function first() {
 
 function site() {
   if (!known.balancers.length) return card("Site", { "data-key": "site" }, h("p", { class: "quiet" }, "There is no load balancer yet: runbook 1 makes one."));
+  const side = sides();
   return card("Site", { "data-key": "site" }, known.balancers.map((balancer) => {
     const targets = balancer.groups.flatMap((group) => group.targets);
-    const healthy = targets.filter((one) => one.state === "healthy").length;
+    const healthy = targets.filter((one) => one.state === "healthy");
+    const colours = [...new Set(healthy.map((one) => side.of(one.instance)))];
     return h("div", { "data-key": balancer.arn },
-      h("p", { class: "big" }, state(healthy ? "healthy" : targets.length ? "unhealthy" : "unused", healthy ? "serving" : "not serving")),
+      h("p", { class: "big" }, state(healthy.length ? "healthy" : targets.length ? "unhealthy" : "unused", healthy.length ? "serving" : "not serving")),
       h("p", {}, h("a", { href: balancer.site, target: "_blank", rel: "noreferrer" }, balancer.site, h("span", { class: "unseen" }, " (opens a new tab)"))),
-      h("p", { class: "quiet" }, `${healthy} of ${targets.length} targets healthy · ${balancer.name}`));
+      h("p", { class: "quiet" }, `${healthy.length} of ${targets.length} targets healthy · ${balancer.name} · `, colours.map((one) => [h("span", { class: `key ${one}` }, one), " "])));
   }));
 }
 
@@ -54,7 +56,15 @@ function now() {
   return card("Now", { "data-key": "now" }, found.length
     ? h("ul", { class: "plainlist" }, found.map(([what, name, href, since]) =>
       h("li", {}, h("a", { href }, state("InProgress", what)), " ", name, " ", h("span", { class: "quiet" }, between(since)))))
-    : [h("p", { class: "big" }, state("calm", "at rest")), h("p", { class: "quiet" }, known.pipelines.length ? ["A push releases: ", typed("./gbg run 2 -p headline=Mine"), " makes one, ", typed("./gbg run 4"), " follows it."] : ["Next: ", typed("./gbg run 1 2 3 4")])]);
+    : [h("p", { class: "big" }, state("calm", "at rest")), h("p", { class: "quiet" }, next())]);
+}
+
+function next() {
+  if (!known.pipelines.length) return ["Next: ", typed("./gbg run 1 2 3 4")];
+  if (kind(releases()[0]?.status) === "bad") {
+    return ["The last release failed. A commit that mends it releases again; ", typed("./gbg run 5"), " shows the ways back; ", typed("./gbg drill --mend"), " ends a drill."];
+  }
+  return ["A push releases: ", typed("./gbg run 2 -p headline=Mine"), " makes one, ", typed("./gbg run 4"), " follows it."];
 }
 
 function release() {
@@ -65,8 +75,18 @@ function release() {
   return card("Last release", { "data-key": "release" },
     h("p", { class: "big" }, state(newest.status), " ", h("span", { class: "quiet" }, between(newest.started, newest.status === "InProgress" ? null : newest.updated))),
     h("p", {}, newest.message.split("\n")[0] || "(no message)"),
-    failed && h("p", { class: "why" }, `${failed.stage}: ${failed.error || failed.summary}`),
+    newest.back_to && h("p", {}, back(newest)),
+    failed && [h("p", { class: "why" }, `${failed.stage}: ${failed.error || failed.summary}`), h("p", {}, closer(failed, newest))],
     facts([["commit", h("code", {}, short(newest.commit))], ["golden AMI", image && h("code", {}, image)], ["began", ago(newest.started)]]));
+}
+
+/** Where what failed is told step by step. */
+function closer(failed, release) {
+  const baking = known.bakes.some((one) => kind(one.status) === "bad" && Date.parse(one.started) >= Date.parse(release.started));
+  const [href, text] = failed.provider === "CodeDeploy" ? ["#/deployments", "The deployment, machine by machine"]
+    : baking ? ["#/bakes", "The bake, step by step"]
+      : failed.provider === "CodeBuild" ? ["#/pipeline", "The build, phase by phase"] : ["#/logs", "What its function logged"];
+  return h("a", { href }, text);
 }
 
 function fleets() {

@@ -1,6 +1,6 @@
 import { h } from "../dom.js";
 import { known } from "../state.js";
-import { ago, between, card, empty, facts, kind, plain, seconds, short, state, table, tail, typed } from "../words.js";
+import { ago, between, card, empty, facts, kind, plain, seconds, short, state, table, tail, typed, words } from "../words.js";
 
 export const title = "Pipeline";
 
@@ -12,12 +12,16 @@ export function view() {
   ];
 }
 
+/** What a way back is: a stage once more, with what it had in a release before. */
+export const back = (execution) => `↩ back to what release ${short(execution.back_to)} had`;
+
 /** Stages in a row, each with the newest execution that reached it. */
 export function board(pipeline) {
   const newest = pipeline.executions[0];
   return h("ol", { class: "board" }, pipeline.stages.map((stage) => {
     const actions = newest?.actions.filter((one) => one.stage === stage.name) ?? [];
-    const status = actions.find((one) => kind(one.status) !== "good")?.status ?? actions.at(-1)?.status ?? "not yet";
+    const none = newest?.back_to ? "not run again" : "not yet";
+    const status = actions.find((one) => kind(one.status) !== "good")?.status ?? actions.at(-1)?.status ?? none;
     const last = actions.at(-1);
     return h("li", { class: `stage ${kind(status)}`, "data-key": stage.name },
       h("h3", {}, stage.name),
@@ -32,9 +36,10 @@ function executions(pipeline) {
   return pipeline.executions.map((one, at) => h("details", { class: "line", "data-key": one.id, open: at === 0 },
     h("summary", {}, state(one.status), " ", h("b", {}, one.message.split("\n")[0] || short(one.id)), " ",
       h("span", { class: "quiet" }, `${short(one.commit)} · ${one.trigger} · ${ago(one.started)} · ${between(one.started, one.status === "InProgress" ? null : one.updated)}`)),
+    one.back_to && h("p", {}, back(one)),
     one.summary && h("p", { class: "why" }, one.summary),
     table(`Actions of ${short(one.id)}`, ["Stage", "Action", "Provider", "State", "Took", "What it says"], one.actions.map((action) => [
-      action.stage, action.name, action.provider, state(action.status), between(action.started, action.status === "InProgress" ? null : action.updated),
+      words(action.stage), words(action.name), words(action.provider), state(action.status), between(action.started, action.status === "InProgress" ? null : action.updated),
       action.error || action.summary.split("\n")[0] || tail(action.external)]))));
 }
 
