@@ -11,8 +11,9 @@ import click
 
 from gbg_cli.places import ROOT
 from gbg_cli.sandbox import ensure_up
-from gbg_cli.terminal import errors_shown
+from gbg_cli.terminal import errors_shown, out
 from gbg_lib.progress import LEARNER
+from gbg_lib.runs.page import TEMPLATES
 
 FIRST = "runbooks/00_welcome.ipynb"
 SETTINGS = Path(__file__).parent / "lab_settings"
@@ -38,11 +39,25 @@ def lab(port: int, no_browser: bool, words: tuple[str, ...]) -> None:
         sandbox.result()
     os.environ.setdefault(LEARNER, getpass.getuser())
     os.chdir(ROOT)
-    LabApp.launch_instance([*arguments(port, no_browser), *words])
+    server = LabApp.initialize_server([*arguments(port, no_browser), *words])
+    address = server.connect_url
+    server.identity_provider.token_generated = False  # or Jupyter Server tells it, too, among other words
+    server.io_loop.add_callback(_tell, address)  # the server is there, and has said what it had to say
+    server.start()
+
+
+def _tell(address: str) -> None:
+    out.print(
+        "JupyterLab is up, until Control-C; the sandbox stays, until `./gbg down`. Where no browser opens:"
+    )
+    out.print(f"  {address}", markup=False)
 
 
 def arguments(port: int, no_browser: bool) -> list[str]:
-    """What JupyterLab is told: its place, its first page, and nothing that asks or phones home."""
+    """What JupyterLab is told: its place, its first page, nothing that asks or phones home, and to be quiet.
+
+    A runbook that it exports as HTML looks as a run's page does.
+    """
     return [
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
@@ -51,6 +66,10 @@ def arguments(port: int, no_browser: bool) -> list[str]:
         f"--LabApp.app_settings_dir={SETTINGS}",
         f"--LabApp.extra_labextensions_path={EXTENSIONS}",
         f"--ServerApp.tornado_settings={{'page_config_data': {PAGE}}}",
+        f"--HTMLExporter.extra_template_basedirs={TEMPLATES}",
+        "--HTMLExporter.template_name=runbook",
+        "--Application.log_level=ERROR",
+        "--KernelManager.transport_encryption=auto",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--ServerApp.open_browser=False"] if no_browser else []),

@@ -176,6 +176,12 @@ def happened(page: Chromium, runbook: Runbook, number: str) -> str:
     return shown
 
 
+def test_the_terminal_ends_with_the_address_and_says_little_else(lab: Lab, page: Chromium) -> None:
+    *before, last = lab.said().splitlines()
+    assert re.fullmatch(r" +http://127\.0\.0\.1:\S+token=\w+", last)
+    assert len(before) <= 5
+
+
 def test_00_welcomes(page: Chromium, runbook: Runbook) -> None:
     runbook.wait_open("00")
     assert "Would you like" not in page.text()
@@ -307,6 +313,7 @@ def test_the_sandboxs_page_shows_what_the_release_did(console: Chromium) -> None
     ):
         turn_to(console, view, seen)
         assert not console.value(SCROLLS), f"a table in {view} is wider than the page"
+        assert console.nameless("document.querySelector('main')") == []
     console.click("document.querySelector('main tbody a')")
     console.until_seen("Commands that ran in its shell")
     console.click("document.querySelector('main .links a')")
