@@ -38,7 +38,8 @@ def banner(step: Step, runbook: str) -> Shown:
     told = "explained only, nothing is done" if given.explain else mode()
     lines = [f"{told.capitalize()} · {where} · deployment {given.deployment}", _may(runbook, on_aws)]
     colour = GREEN if given.explain else ORANGE if on_aws else BLUE
-    return note(colour, lines, label="on AWS" if on_aws else "on the sandbox")
+    label = "on AWS" if on_aws else "on the sandbox"
+    return note(colour, lines, label=label, filled=on_aws and not given.explain)
 
 
 def replay_banner(read: Read, *, explain: bool = False) -> Shown:

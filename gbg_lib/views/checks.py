@@ -31,7 +31,8 @@ def checks_table(checks: Iterable[Check]) -> Table:
         for check in checks
     ]
     every = all(not row["next"] for row in rows)
-    return table(rows, ["check", "result", "found"] if every else ["check", "result", "found", "next"])
+    columns = ["check", "result", "found", *([] if every else ["next"])]
+    return table(rows, columns, name="Checks")
 
 
 def checks(runbook: str, look: Callable[..., Iterable[Check]], *words: Any) -> Shown:

@@ -26,7 +26,9 @@ def drift_table(found: Iterable[Drift]) -> Table:
         for one in found
     ]
     title = "" if rows else "stack and live state agree"
-    return table(rows, ["what", "the stack believes", "there is", "because of", "mended by"], title)
+    return table(
+        rows, ["what", "the stack believes", "there is", "because of", "mended by"], title, name="Drift"
+    )
 
 
 def repair_table(plan: RepairPlan) -> Table:
@@ -39,7 +41,7 @@ def repair_table(plan: RepairPlan) -> Table:
         f"launch template and golden AMI {plan.golden_ami}",
     }
     rows = [{"stage": stage, "what it does": does[stage]} for stage in plan.stages]
-    return table(rows, ["stage", "what it does"], f"{plan.action}: {plan.reason}")
+    return table(rows, ["stage", "what it does"], f"{plan.action}: {plan.reason}", name="Repair")
 
 
 def orphans_table(found: Iterable[Orphan]) -> Table:
@@ -49,14 +51,14 @@ def orphans_table(found: Iterable[Orphan]) -> Table:
         for one in found
     ]
     title = "" if rows else "nothing was left behind"
-    return table(rows, ["what", "id", "left by", "nobody needs it, for"], title)
+    return table(rows, ["what", "id", "left by", "nobody needs it, for"], title, name="Left behind")
 
 
 def swept_table(gone: Iterable[str], *, asked: bool) -> Table:
     """What a sweep removed, or why nothing was."""
     rows = [{"removed": one} for one in gone]
     title = "" if rows else "nothing was to be removed" if asked else "nothing was removed: sweep is not set"
-    return table(rows, ["removed"], title)
+    return table(rows, ["removed"], title, name="Removed")
 
 
 def _cut(value: str) -> str:

@@ -21,10 +21,10 @@ def tasks_table(checks: Iterable[Check]) -> Table:
         }
         for check in checks
     ]
-    return table(rows, ["task", "result", "found", "look at next"])
+    return table(rows, ["task", "result", "found", "look at next"], name="Tasks of the drill")
 
 
 def times_table(times: Mapping[str, float]) -> Table:
     """Seconds from the failure on."""
     rows = [{"time": name, "took": f"{seconds:.0f} s"} for name, seconds in times.items()]
-    return table(rows, ["time", "took"])
+    return table(rows, ["time", "took"], name="Times of the drill")

@@ -15,7 +15,7 @@ def facts_table(decided: Any) -> Table:
         {"fact": field.name.replace("_", " "), "value": _words(getattr(decided, field.name))}
         for field in fields(decided)
     ]
-    return table(rows, ["fact", "value"])
+    return table(rows, ["fact", "value"], name="What was decided")
 
 
 def _words(value: object) -> str:

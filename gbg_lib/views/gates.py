@@ -22,7 +22,7 @@ def gates_table(judgements: Iterable[Judgement]) -> Table:
         }
         for judgement in judgements
     ]
-    return table(rows, ["gate", "asks that", "verdict", "found", "decided by"])
+    return table(rows, ["gate", "asks that", "verdict", "found", "decided by"], name="Gates")
 
 
 def person(decision: str) -> Person:

@@ -40,7 +40,8 @@ def record_table(read: Read) -> Table:
         "recorded with": ", ".join(f"{name} {of}" for name, of in sorted(manifest.versions.items())[:4]),
         "compared with": read.former.name if read.former else "no earlier release is at hand",
     }
-    return table([{"fact": name, "value": plain(value)} for name, value in facts.items()], ["fact", "value"])
+    rows = [{"fact": name, "value": plain(value)} for name, value in facts.items()]
+    return table(rows, ["fact", "value"], name="The record")
 
 
 def verified_table(read: Read) -> Table:
@@ -49,7 +50,11 @@ def verified_table(read: Read) -> Table:
     whole = "every file is as it was written"
     count = f"{len(found)} finding" + ("s" if len(found) != 1 else "")
     title = f"{read.verified.files} files: " + (count if found else f"passed, {whole}")
-    return table(found, ["file", "found"], title) if found else table([{"check": title}], ["check"])
+    return (
+        table(found, ["file", "found"], title)
+        if found
+        else table([{"check": title}], ["check"], name="The check")
+    )
 
 
 def missing_table(archive: Archive) -> Table:
@@ -57,7 +62,9 @@ def missing_table(archive: Archive) -> Table:
         {"missing": plain(one.data.get("what")), "because": plain(one.data.get("why"))}
         for one in still_missing(archive.of(MISSING))
     ]
-    return table(rows or [{"missing": "nothing", "because": ""}], ["missing", "because"])
+    return table(
+        rows or [{"missing": "nothing", "because": ""}], ["missing", "because"], name="What is missing"
+    )
 
 
 def story_table(archive: Archive) -> Table:
@@ -85,7 +92,10 @@ class Everything(Table):
 
 def everything(archive: Archive) -> Everything:
     """The whole timeline."""
-    return Everything(timeline_table(archive))
+    whole = timeline_table(archive)
+    made = Everything(whole)
+    made.attrs |= whole.attrs
+    return made
 
 
 def recorded_table(done: Iterable[Recorded]) -> Table:
@@ -100,8 +110,8 @@ def recorded_table(done: Iterable[Recorded]) -> Table:
         for one in done
     ]
     if not rows:
-        return table([{"record": "no release is over yet"}], ["record"])
-    return table(rows, ["release", "record", "because", "missing"])
+        return table([{"record": "no release is over yet"}], ["record"], name="Records")
+    return table(rows, ["release", "record", "because", "missing"], name="Records")
 
 
 def chain_table(store: Store) -> Table:
@@ -135,18 +145,21 @@ def _moments_table(archive: Archive, found: Sequence[Moment], *, evidence: bool)
         }
         for one in found
     ]
-    return table(rows, [name for name in MOMENTS if evidence or name not in ("evidence", "took")])
+    columns = [name for name in MOMENTS if evidence or name not in ("evidence", "took")]
+    return table(rows, columns, name="What happened, moment by moment")
 
 
 def differences_table(read: Read) -> Table:
     """Against the last good release."""
     if read.former is None:
-        return table([{"what": "no earlier good release is at hand to compare with"}], ["what"])
+        return table(
+            [{"what": "no earlier good release is at hand to compare with"}], ["what"], name="Differences"
+        )
     rows = [
         {"what": one.what, "name": one.name, "before": one.before, "after": one.after}
         for one in differences(read.archive, read.former)
     ]
-    return table(rows, ["what", "name", "before", "after"])
+    return table(rows, ["what", "name", "before", "after"], name="Differences from the last good release")
 
 
 def decisions_table(archive: Archive) -> Table:
@@ -154,7 +167,7 @@ def decisions_table(archive: Archive) -> Table:
         {"time": clock(one.at) if one.at else "", "who": one.who, "what": one.what}
         for one in decisions(archive)
     ]
-    return table(rows, ["time", "who", "what"])
+    return table(rows, ["time", "who", "what"], name="Decisions")
 
 
 def notes_table(archive: Archive) -> Table:
@@ -163,8 +176,8 @@ def notes_table(archive: Archive) -> Table:
         for one in notes(archive)
     ]
     if not rows:
-        return table([{"notes": "nobody has written one yet"}], ["notes"])
-    return table(rows, ["at", "by", "about", "note"])
+        return table([{"notes": "nobody has written one yet"}], ["notes"], name="Notes")
+    return table(rows, ["at", "by", "about", "note"], name="Notes")
 
 
 class FailureView:

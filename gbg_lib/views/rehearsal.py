@@ -80,7 +80,9 @@ def _section(section: Section) -> str:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in section.rows
         )
-        told.append(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>")
+        called = html.escape(section.heading)
+        told.append(f"<table aria-label='{called}'>\n<thead><tr>{head}</tr></thead>")
+        told.append(f"<tbody>\n{body}\n</tbody>\n</table>")
     return "\n".join(told) + "\n"
 
 

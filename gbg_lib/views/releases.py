@@ -61,7 +61,7 @@ def rates_table(summaries: Summaries) -> Table:
     """The four figures, and how long each stage takes."""
     frame = releases(summaries)
     figures = [{"figure": name, "value": value} for name, value in rates(frame).items()]
-    return table(figures, ["figure", "value"])
+    return table(figures, ["figure", "value"], name="Four figures, and how long stages take")
 
 
 @odd_is_refused

@@ -24,11 +24,16 @@ class Shown:
         return self.markup
 
 
-def note(colour: str, lines: list[str], *, label: str) -> Shown:
-    """Lines behind a bar of a colour; the first stands out, and the label says what the colour means."""
+INK = "#000000"
+"""on a ground of one of these colours, on light and on dark pages"""
+
+
+def note(colour: str, lines: list[str], *, label: str, filled: bool = False) -> Shown:
+    """Lines behind a bar of a colour, or on a ground of it; the label says what the colour means."""
     head, *rest = lines
     body = "".join(f"<div>{html.escape(line)}</div>" for line in rest)
     style = f"border-left:.4em solid {colour};padding:.4em .9em;margin:.3em 0;line-height:1.5"
+    style += f";background:{colour};color:{INK}" if filled else ""
     opening = f"<div role='note' aria-label='{html.escape(label, quote=True)}' style='{style}'>"
     markup = f"{opening}<strong>{html.escape(head)}</strong>{body}</div>"
     return Shown(markup, "\n".join([f"{label}: {head}", *rest]))

@@ -15,18 +15,24 @@ LEFT = "text-align:left"
 
 
 class Table(pd.DataFrame):
-    """A DataFrame in everything but its looks. `attrs["title"]` is a line above it."""
+    """A DataFrame in everything but its looks. `attrs` has the title, a line above it, and the name that a
+    screen reader tells.
+    """
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, [self._title, _text(self.cells) if len(self) else "(no rows)"]))
 
     def _repr_html_(self) -> str:
         title = f"<p>{html.escape(self._title)}</p>" if self._title else ""
-        return title + (_html(self.cells) if len(self) else "<p>(no rows)</p>")
+        return title + (_html(self.cells, self._name) if len(self) else "<p>(no rows)</p>")
 
     @property
     def _title(self) -> str:
         return str(self.attrs.get("title", ""))
+
+    @property
+    def _name(self) -> str:
+        return str(self.attrs.get("name", "") or self._title)
 
     @property
     def cells(self) -> list[list[str]]:
@@ -35,10 +41,12 @@ class Table(pd.DataFrame):
         return [[str(column) for column in self.columns], *rows]
 
 
-def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str = "") -> Table:
-    """Rows under the columns, in their order."""
+def table(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str = "", *, name: str = ""
+) -> Table:
+    """Rows under the columns, in their order. One without a title needs a name."""
     made = Table(pd.DataFrame(rows, columns=list(columns)))
-    made.attrs["title"] = title
+    made.attrs |= {"title": title, "name": name}
     return made
 
 
@@ -70,13 +78,14 @@ def _text(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
-def _html(cells: Sequence[Sequence[str]]) -> str:
+def _html(cells: Sequence[Sequence[str]], name: str) -> str:
     """A line a row, so that a change in a saved notebook reads as one."""
     head, *rows = cells
     lines = ["".join(f"<th scope='col' style='{LEFT}'>{html.escape(cell)}</th>" for cell in head)]
     lines += ["".join(f"<td style='{LEFT}'>{_cell(cell)}</td>" for cell in row) for row in rows]
     body = "\n".join(f"<tr>{line}</tr>" for line in lines[1:])
-    return f"<table>\n<thead>\n<tr>{lines[0]}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    called = f" aria-label='{html.escape(name)}'" if name else ""
+    return f"<table{called}>\n<thead>\n<tr>{lines[0]}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def _cell(text: str) -> str:

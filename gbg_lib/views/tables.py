@@ -21,12 +21,12 @@ def parameters_table(parameters: Parameters, runbook: str) -> Table:
         }
         for name in names_for(runbook)
     ]
-    return table(rows, ["parameter", "value", "meaning"])
+    return table(rows, ["parameter", "value", "meaning"], name="Parameters")
 
 
 def outputs_table(outputs: Mapping[str, str]) -> Table:
     rows = [{"output": name, "value": value} for name, value in sorted(outputs.items())]
-    return table(rows, ["output", "value"])
+    return table(rows, ["output", "value"], name="Outputs of the stack")
 
 
 def fleets_table(fleets: Iterable[Fleet]) -> Table:
@@ -45,7 +45,7 @@ def fleets_table(fleets: Iterable[Fleet]) -> Table:
         for instance in sorted(fleet.instances, key=lambda instance: (instance.zone, instance.id))
     ]
     columns = ["instance", "group", "zone", "state", "behind the load balancer", "image", "template version"]
-    return table(rows, columns)
+    return table(rows, columns, name="Machines of the fleets")
 
 
 def actions_table(actions: Iterable[Action]) -> Table:
@@ -58,7 +58,7 @@ def actions_table(actions: Iterable[Action]) -> Table:
         }
         for action in actions
     ]
-    return table(rows, ["stage", "status", "took", "behind it"])
+    return table(rows, ["stage", "status", "took", "behind it"], name="Stages of the release")
 
 
 def release_table(release: Release) -> Table:
@@ -74,7 +74,8 @@ def release_table(release: Release) -> Table:
         "deployment": release.deployment_id,
         "took": duration(release.seconds),
     }
-    return table([{"fact": name, "value": value} for name, value in facts.items()], ["fact", "value"])
+    rows = [{"fact": name, "value": value} for name, value in facts.items()]
+    return table(rows, ["fact", "value"], name="The release")
 
 
 def lifecycle_table(targets: Iterable[Target]) -> Table:
@@ -90,4 +91,6 @@ def lifecycle_table(targets: Iterable[Target]) -> Table:
         for target in targets
         for event in target.events
     ]
-    return table(rows, ["machine", "fleet", "event", "status", "took"])
+    return table(
+        rows, ["machine", "fleet", "event", "status", "took"], name="Lifecycle events of each machine"
+    )

@@ -39,7 +39,7 @@ def stacks_table(inventory: Inventory) -> Table:
         {"stack": stack.name, "status": stack.status, "resources": len(stack.resources), "why": stack.reason}
         for stack in inventory.stacks
     ]
-    return table(rows, ["stack", "status", "resources", "why"])
+    return table(rows, ["stack", "status", "resources", "why"], name="Stacks")
 
 
 def strangers_table(inventory: Inventory) -> Table:

@@ -17,4 +17,4 @@ def ways_table(found: WaysBack) -> Table:
         }
         for way in found.ways
     ]
-    return table(rows, ["way", "means", "open", "because", "costs"])
+    return table(rows, ["way", "means", "open", "because", "costs"], name="Ways back")

@@ -183,8 +183,9 @@ def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
 PICTURE = """
 from datetime import UTC, datetime
 from gbg_lib.pipeline import Action
-from gbg_lib.views import stages_picture
+from gbg_lib.views import architecture, stages_picture
 now = datetime.now(UTC)
+display(architecture.picture("01"))
 stages_picture([Action("1", "Build", "Build", "InProgress", now, now)], "<Release>")
 """
 
@@ -193,4 +194,5 @@ def test_a_picture_on_the_page_keeps_its_words(tmp_path: Path) -> None:
     done = run(write_notebook(tmp_path / "mine.ipynb", PICTURE), {}, tmp_path / "runs")
     page = done.page.read_text()
     assert 'alt="&lt;Release&gt; on a time axis: Build InProgress"' in page
+    assert 'alt="New here: CodeCommit,' in page and "No description" not in page
     assert "<title>mine</title>" in page

@@ -31,6 +31,8 @@ from gbg_lib.views.live.stack import StackView, show_stack, stack_state
 from gbg_lib.views.live.stack import board as stack_board
 from gbg_lib.views.live.stack import drawing as stack_drawing
 from gbg_lib.views.live.svg import FILLS, SIDES
+from gbg_lib.views.shown import INK as NOTE_INK
+from gbg_lib.views.shown import ORANGE
 from gbg_lib.views.site import Frame
 from gbg_lib.watch.budget import REQUESTS_A_SECOND
 from gbg_lib.watch.pieces import LAST_LINES, Piece, shown
@@ -516,7 +518,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize(("ground", "ink"), [*FILLS.values(), *SIDES.values()])
+@pytest.mark.parametrize(("ground", "ink"), [*FILLS.values(), *SIDES.values(), (ORANGE, NOTE_INK)])
 def test_every_state_can_be_read(ground: str, ink: str) -> None:
     assert contrast(ground, ink) >= 4.5
 

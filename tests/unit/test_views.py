@@ -58,7 +58,7 @@ class TestTable:
         ]
 
     def test_a_resource_type_may_go_on_in_the_next_line(self) -> None:
-        shown = table([{"resource": "AWS::EC2::VPC"}], ["resource"])
+        shown = table([{"resource": "AWS::EC2::VPC"}], ["resource"], "Plan")
         assert "AWS::<wbr>EC2::<wbr>VPC" in shown._repr_html_()
         assert "AWS::EC2::VPC" in repr(shown)
 
@@ -67,9 +67,16 @@ class TestTable:
         assert "x &amp; y" in shown and "a&lt;b" in shown and "&lt;script&gt;" in shown
         assert "<script>" not in shown and "scope='col'" in shown
 
+    def test_it_has_a_name_for_who_hears_it(self) -> None:
+        assert (
+            "<table aria-label='It&#x27;s &lt;mine&gt;'>"
+            in table([{"a": 1}], ["a"], "It's <mine>")._repr_html_()
+        )
+        assert "aria-label='Checks'" in table([{"a": 1}], ["a"], "Long words", name="Checks")._repr_html_()
+
     def test_no_rows_are_said(self) -> None:
         assert repr(table([], ["a"], "Title")) == "Title\n(no rows)"
-        assert "(no rows)" in table([], ["a"])._repr_html_()
+        assert "(no rows)" in table([], ["a"], name="A")._repr_html_()
 
     @pytest.mark.parametrize(
         ("seconds", "words"),
@@ -87,7 +94,7 @@ class TestTable:
         assert duration(seconds) == words
 
     def test_no_duration_is_no_word(self) -> None:
-        shown = table([{"took": took(1)}, {"took": took(None)}], ["took"])
+        shown = table([{"took": took(1)}, {"took": took(None)}], ["took"], name="Times")
         assert repr(shown) == "took\n1.0 s\n"
 
 

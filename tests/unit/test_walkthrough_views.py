@@ -43,7 +43,8 @@ class TestBanner:
     def test_aws_has_another_colour_and_another_word(self) -> None:
         sandbox, aws = banner(step(), "01"), banner(step(cloud="aws"), "01")
         assert "border-left:.4em solid #0072b2" in sandbox._repr_html_()
-        assert "border-left:.4em solid #e69f00" in aws._repr_html_()
+        assert "background:#e69f00;color:#000000" in aws._repr_html_()
+        assert "background" not in sandbox._repr_html_()
         assert "in this AWS account" in repr(aws)
 
     def test_a_scheduled_run_is_called_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
