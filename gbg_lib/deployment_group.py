@@ -14,6 +14,8 @@ from gbg_lib.aws import Aws
 from gbg_lib.deployments import active_deployments
 
 OVER = frozenset({"Succeeded", "Failed", "Stopped"})
+ALARMS = ("target-5xx", "elb-5xx", "unhealthy-hosts")
+"""Part 1's, after the deployment's name: each stops a deployment"""
 
 
 def green_group(deployment_group: str, deployment_id: str = "") -> str:
@@ -24,12 +26,17 @@ def green_group(deployment_group: str, deployment_id: str = "") -> str:
     return f"CodeDeploy_{deployment_group}_{deployment_id}"
 
 
+def first_group(deployment: str) -> str:
+    """The Auto Scaling group that Part 1 makes."""
+    return f"{deployment}-blue"
+
+
 def is_fleet(group: str, deployment: str) -> bool:
     """Whether an Auto Scaling group is, or was, a fleet of this deployment: Part 1's first or a green one.
 
     By its name, which an alarm keeps when the group is gone.
     """
-    return group == f"{deployment}-blue" or group.startswith(green_group(f"{deployment}-fleet"))
+    return group == first_group(deployment) or group.startswith(green_group(f"{deployment}-fleet"))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from gbg_lib import blueprint
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
+from gbg_lib.deployment_group import ALARMS
 from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page
@@ -30,8 +31,6 @@ from gbg_lib.waiting import wait_until
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
 TAKEN_OVER = ("FleetGroupName", "FleetTemplateVersion", "FleetImageId")
 """parameters of Part 1 that the repair sets: which fleet of a release is the stack's own"""
-ALARMS = ("target-5xx", "elb-5xx", "unhealthy-hosts")
-"""Part 1's, after the deployment's name"""
 HEALTHY_SECONDS = 600
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gbg_lib.alarms_of_fleets import OF_A_POLICY
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import is_fleet
 from gbg_lib.errors import NotThere
 from gbg_lib.prices import Amount, Cost, Prices
 from gbg_lib.teardown.activity import Activity, activities
-from gbg_lib.teardown.kinds import KINDS, OF_A_POLICY, Found, tags_of
+from gbg_lib.teardown.kinds import KINDS, Found, tags_of
 from gbg_lib.teardown.tagged import TAG, read_tagged
 
 RECORDS = "records"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gbg_lib.alarms_of_fleets import OF_A_POLICY
 from gbg_lib.aws import Aws
 from gbg_lib.errors import NotThere
 from gbg_lib.prices import Amount
@@ -18,7 +19,6 @@ from gbg_lib.teardown.tagged import TAG, Tagged
 
 ALIVE = ("pending", "running", "stopping", "stopped", "shutting-down")
 GIB = 2**30
-OF_A_POLICY = "TargetTracking-"
 
 
 @dataclass(frozen=True)

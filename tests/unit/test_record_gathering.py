@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gbg_lib.aws import Aws
+from gbg_lib.blueprint import template
 from gbg_lib.record.format import stamp
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.record.sources import SOURCES, account, ask
@@ -20,7 +21,7 @@ from gbg_lib.record.sources.bake import _packages
 from gbg_lib.record.sources.deploy import deployments
 from gbg_lib.record.sources.fleet import activities
 from gbg_lib.record.sources.pipeline import masked_zip
-from gbg_lib.record.sources.traffic import _resolution
+from gbg_lib.record.sources.traffic import MADE, _resolution
 from gbg_lib.record.sources.trail import shortened
 from gbg_lib.record.summary import summarised
 from gbg_lib.secret.masking import MASK, Masking
@@ -140,6 +141,49 @@ def test_what_is_lost_is_named_and_the_rest_is_asked_for() -> None:
     assert set(SOURCES) - set(lost) == {"function logs", "bake log"}
     assert "nobody watched" in lost.pop("fleet before")
     assert set(lost.values()) == {"it is gone"}
+
+
+def test_why_nobody_saw_the_fleet_before_is_told_by_who_looked() -> None:
+    looked, found = Gathering(), Gathering()
+    looked.miss("fleet before", "it may not be read", "autoscaling")
+    release = subject(connected({}, **{service: Lost() for service in SERVICES}))
+    ask(replace(release, observed=tuple(looked.evidence.values())), found, ("fleet",))
+    told = {one.data["what"]: one.data["why"] for one in found.of("missing")}
+    assert told["fleet before"] == "it may not be read"
+
+
+class Alarms:
+    """Of two deployments, one named after the other, and of people."""
+
+    names = (
+        *("gbg-elb-5xx", "gbg-restore-errors", "gbg-queue-is-long", "gbg-test-elb-5xx"),
+        *("gbg-test-restore-errors", "TargetTracking-gbg-blue-AlarmHigh-1"),
+        *("TargetTracking-gbg-test-blue-AlarmHigh-1", "TargetTracking-CodeDeploy_gbg-fleet_d-1-AlarmLow-1"),
+        *("TargetTracking-CodeDeploy_gbg-test-fleet_d-1-AlarmLow-1", "shop-elb-5xx"),
+    )
+
+    def describe_alarms(self, **given: str) -> dict[str, Any]:
+        named = [name for name in self.names if name.startswith(given["AlarmNamePrefix"])]
+        return {"MetricAlarms": [{"AlarmName": name} for name in named]}
+
+    def describe_alarm_history(self, **given: Any) -> dict[str, Any]:
+        changed = {"HistoryItemType": "StateUpdate", "Timestamp": at(5)}
+        return {"AlarmHistoryItems": [{"AlarmName": name, **changed} for name in self.names]}
+
+
+def test_alarms_of_a_deployment_that_is_named_after_this_one_are_no_part_of_it() -> None:
+    found = Gathering()
+    ask(subject(connected(cloudwatch=Alarms())), found, ("alarms", "alarm history"))
+    own = ["gbg-elb-5xx", "gbg-restore-errors", "gbg-queue-is-long"]
+    fleets = ["TargetTracking-gbg-blue-AlarmHigh-1", "TargetTracking-CodeDeploy_gbg-fleet_d-1-AlarmLow-1"]
+    assert [one.data["AlarmName"] for one in found.of("alarm")] == own
+    assert [one.data["AlarmName"] for one in found.of("alarm.change")] == own + fleets
+
+
+def test_the_templates_make_the_alarms_that_are_known_by_name() -> None:
+    resources = [one for part in (1, 3) for one in json.loads(template(part))["Resources"].values()]
+    made = [one["Properties"]["AlarmName"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    assert {one["Fn::Sub"] for one in made} == {f"${{Deployment}}-{name}" for name in MADE}
 
 
 def test_a_stack_that_changed_after_the_release_began_is_not_passed_off_as_what_it_ran_under() -> None:

@@ -12,9 +12,10 @@ import pytest
 from gbg_lib import blueprint
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
+from gbg_lib.deployment_group import ALARMS
 from gbg_lib.errors import CheckFailed, NotThere, ReleaseFailed, TimedOut
 from gbg_lib.parameters import BASE, PIPELINE, Parameters
-from gbg_lib.steps import ALARMS, BaseStack, PipelineStack, ReleaseRun, SeedRepository, template_parameters
+from gbg_lib.steps import BaseStack, PipelineStack, ReleaseRun, SeedRepository, template_parameters
 from tests.unit.aws_fakes import connected
 from tests.unit.bucket_fakes import FakeBucket
 from tests.unit.group_fakes import FakeGroups

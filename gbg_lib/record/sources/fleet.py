@@ -6,18 +6,21 @@ from datetime import datetime
 
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import green_group
-from gbg_lib.record.gathering import Gathering, Subject
+from gbg_lib.record.gathering import MISSING, Gathering, Subject
 from gbg_lib.replay import clock
+
+FLEET_BEFORE = "fleet before"
+"""under which it is missing; whoever watched may have noted why"""
 
 
 def groups(subject: Subject, found: Gathering) -> None:
     """As they are now, and as whoever watched saw them; with policies, hooks and scheduled actions."""
     for one in subject.observed:
         found.evidence[one.id] = one
-    if not any(one.data.get("moment") == "before" for one in subject.observed):
-        found.miss(
-            "fleet before", "nobody watched it, and the release before has no record here", "gbg record"
-        )
+    known = any(one.data.get("moment") == "before" for one in subject.observed)
+    told = any(one.data["what"] == FLEET_BEFORE for one in found.of(MISSING))
+    if not known and not told:
+        found.miss(FLEET_BEFORE, "nobody watched it, and the release before has no record here", "gbg record")
     names = snapshot(subject.aws, subject.deployment, found, "after", clock.now())
     if not names:
         return

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from gbg_lib.alarms_of_fleets import OF_A_POLICY
 from gbg_lib.aws import Aws
-from gbg_lib.deployment_group import green_group
+from gbg_lib.deployment_group import ALARMS, first_group, green_group
 from gbg_lib.record.gathering import Gathering, Subject
 from gbg_lib.replay import clock
 
@@ -29,6 +30,8 @@ BY_COLOUR = (
     "an access log would name machines, and the load balancer keeps none"
 )
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html"""
+MADE = (*ALARMS, "restore-errors")
+"""the templates' alarms, after the deployment's name"""
 AROUND = timedelta(minutes=2)
 """before and after the switch that is looked at by the second"""
 MOST_FINE = timedelta(minutes=30)
@@ -117,16 +120,27 @@ def _resolution(times: Iterable[datetime]) -> int | None:
 
 
 def alarms(subject: Subject, found: Gathering) -> None:
+    """Named after the deployment; those of a fleet's policies come and go, and are in the history."""
     for alarm in subject.aws.pages(
         "cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=f"{subject.deployment}-"
     ):
-        found.add("alarm", alarm["AlarmName"], "cloudwatch:describe_alarms", alarm)
+        if is_ours(alarm["AlarmName"], subject):
+            found.add("alarm", alarm["AlarmName"], "cloudwatch:describe_alarms", alarm)
+
+
+def is_ours(alarm: str, subject: Subject) -> bool:
+    """By its name. What ends as a template's alarm does, and is not this deployment's, is another one's:
+    `gbg-test-elb-5xx` is no alarm of `gbg`.
+    """
+    if alarm.startswith(f"{subject.deployment}-"):
+        own, every = ([f"{begin}-{name}" for name in MADE] for begin in (subject.deployment, ""))
+        return alarm in own or not alarm.endswith(tuple(every))
+    first = f"{OF_A_POLICY}{first_group(subject.deployment)}-Alarm"
+    return alarm.startswith((first, OF_A_POLICY + green_group(subject.base["DeploymentGroupName"])))
 
 
 def alarm_history(subject: Subject, found: Gathering) -> None:
     """Of the deployment's own alarms, and of those that came and went with its fleets."""
-    fleets = f"TargetTracking-{green_group(subject.base['DeploymentGroupName'])}"
-    mine = (f"{subject.deployment}-", f"TargetTracking-{subject.deployment}-", fleets)
     items = subject.aws.pages(
         "cloudwatch",
         "describe_alarm_history",
@@ -136,7 +150,7 @@ def alarm_history(subject: Subject, found: Gathering) -> None:
         ScanBy="TimestampAscending",
     )
     for item in items:
-        if item["AlarmName"].startswith(mine):
+        if is_ours(item["AlarmName"], subject):
             key = f"{item['AlarmName']}:{item['HistoryItemType']}:{item['Timestamp'].timestamp():.3f}"
             source = "cloudwatch:describe_alarm_history"
             found.add("alarm.change", key, source, item, at=item["Timestamp"])
