@@ -22,7 +22,7 @@ from gbg_lib.record.sources.deploy import deployments
 from gbg_lib.record.sources.fleet import activities
 from gbg_lib.record.sources.pipeline import masked_zip
 from gbg_lib.record.sources.traffic import MADE, _resolution
-from gbg_lib.record.sources.trail import shortened
+from gbg_lib.record.sources.trail import names, shortened
 from gbg_lib.record.summary import summarised
 from gbg_lib.secret.masking import MASK, Masking
 from tests.unit.aws_fakes import connected, refusal
@@ -201,6 +201,23 @@ def test_a_stack_that_rested_since_the_release_began_lacks_nothing(changed: date
     account.stacks(subject(connected(cloudformation=Stacks(at(-60), changed))), found)
     assert len(found.of("stack")) == 2
     assert not found.of("missing")
+
+
+@pytest.mark.parametrize(
+    ("event", "ours"),
+    [
+        ('{"stackName": "gbg-base"}', True),
+        ('{"arn": "arn:aws:sts::1:assumed-role/gbg-base-BakeRole-1/x"}', True),
+        ('{"alarmName": "TargetTracking-gbg-blue-AlarmHigh-1"}', True),
+        ('{"name": "/gbg/golden-ami"}', True),
+        ('{"value": "gbg"}', True),
+        ('{"queueName": "my-gbg-queue"}', False),
+        ('{"queueName": "shopgbg-queue"}', False),
+        ('{"value": "gbg2"}', False),
+    ],
+)
+def test_a_call_belongs_to_the_deployment_that_it_names(event: str, ours: bool) -> None:
+    assert bool(names("gbg").search(event)) == ours
 
 
 def test_sixty_machines_are_asked_for_twenty_five_at_a_time() -> None:

@@ -7,10 +7,12 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.h
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from gbg_lib.alarms_of_fleets import OF_A_POLICY
 from gbg_lib.deployment_group import green_group
 from gbg_lib.record.gathering import Gathering, Subject
 
@@ -28,7 +30,7 @@ AGENTS = frozenset(
 
 def calls(subject: Subject, found: Gathering) -> None:
     looked_at = kept = 0
-    known = tuple(identifiers(subject, found))
+    named, known = names(subject.deployment), tuple(identifiers(subject, found))
     events = subject.aws.pages(
         "cloudtrail",
         "lookup_events",
@@ -44,7 +46,7 @@ def calls(subject: Subject, found: Gathering) -> None:
         if (
             event["EventName"] in NOISE
             or event["EventSource"] in AGENTS
-            or not any(one in text for one in known)
+            or not (named.search(text) or any(one in text for one in known))
         ):
             continue
         kept += 1
@@ -70,11 +72,16 @@ def shortened(value: Any) -> Any:
     return value
 
 
+def names(deployment: str) -> re.Pattern[str]:
+    """The deployment, and what is named after it; not what only ends like it, as `my-gbg-queue` does."""
+    name = re.escape(deployment)
+    return re.compile(rf'(?<![\w-])({OF_A_POLICY})?{name}-|/{name}/|"{name}"')
+
+
 def identifiers(subject: Subject, found: Gathering) -> Iterable[str]:
-    """What an event has to name to belong to the release."""
-    name = subject.deployment
-    yield from (f"{name}-", f"/{name}/", f'"{name}"', subject.execution_id)
-    yield from (subject.base["LaunchTemplateId"], green_group(subject.base["DeploymentGroupName"]))
+    """What else an event may name to belong to the release."""
+    yield from (subject.execution_id, subject.base["LaunchTemplateId"])
+    yield green_group(subject.base["DeploymentGroupName"])
     yield from filter(None, (subject.automation, subject.output("ImageId")))
     yield from subject.deployments
     yield from (one.id.partition(":")[2] for one in found.of("instance"))
