@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gbg_lib import blueprint
+from gbg_lib.alarms import quiet
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
 from gbg_lib.deployment_group import ALARMS
@@ -144,7 +145,7 @@ class BaseStack(Step):
         return self.stacks.apply(plan)
 
     def check(self, limit_seconds: float = HEALTHY_SECONDS) -> list[Check]:
-        """Waits until the fleet is healthy, and no alarm fires any more that has seen it start.
+        """Waits until the fleet is healthy, and over what alarms saw of its start.
 
         Raises CheckFailed, TimedOut.
         """
@@ -157,7 +158,7 @@ class BaseStack(Step):
         )
         wait_until(
             self.aws,
-            lambda: None if self._firing() else True,
+            lambda: quiet(self.aws, self.parameters.deployment) or None,
             limit_seconds=limit_seconds,
             what="the end of an alarm",
             try_this="`aws cloudwatch describe-alarms --state-value ALARM` tells which it is, and why",
@@ -186,12 +187,6 @@ class BaseStack(Step):
             f"stack {self.base_stack}": self.stacks.seen(self.base_stack),
             "a fleet": "serves" if serves else "none serves",
         }
-
-    def _firing(self) -> bool:
-        """A fleet that starts slowly sets off the alarm on unhealthy hosts, and no release may begin then."""
-        names = [f"{self.parameters.deployment}-{name}" for name in ALARMS]
-        asked = {"AlarmNames": names, "StateValue": "ALARM"}
-        return bool(self.aws.call("cloudwatch", "describe_alarms", **asked)["MetricAlarms"])
 
     def _all_healthy(self) -> bool:
         found = self.fleets()

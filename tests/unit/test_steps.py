@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gbg_lib import blueprint
+from gbg_lib.alarms import ALARMS
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.deployment_group import ALARMS
@@ -35,15 +37,40 @@ GREEN = f"CodeDeploy_gbg-fleet_{DEPLOYMENT}"
 
 
 class FakeAlarms:
-    """How many looks still find an alarm that fires."""
+    """`firing` looks find one that fires; each finds one period less in which a target was unhealthy."""
 
     def __init__(self) -> None:
         self.firing = 0
+        self.unhealthy_periods = 0
+        self.looks = 0
 
     def describe_alarms(self, **given: Any) -> dict[str, Any]:
-        assert given == {"AlarmNames": [f"gbg-{name}" for name in ALARMS], "StateValue": "ALARM"}
+        assert given == {"AlarmNames": [f"gbg-{name}" for name in ALARMS]}
+        self.looks += 1
         self.firing -= 1
-        return {"MetricAlarms": [{"AlarmName": "gbg-unhealthy-hosts"}] if self.firing >= 0 else []}
+        state = "ALARM" if self.firing >= 0 else "OK"
+        return {"MetricAlarms": [UNHEALTHY_HOSTS | {"StateValue": state}]}
+
+    def get_metric_data(self, **given: Any) -> dict[str, Any]:
+        [query] = given["MetricDataQueries"]
+        assert query["MetricStat"]["Metric"]["MetricName"] == "UnHealthyHostCount"
+        assert query["MetricStat"]["Stat"] == "Maximum"
+        assert given["EndTime"] - given["StartTime"] == timedelta(minutes=6)
+        unhealthy = self.unhealthy_periods
+        self.unhealthy_periods -= 1
+        return {"MetricDataResults": [{"Id": query["Id"], "Values": [2.0] * unhealthy + [0.0] * 3}]}
+
+
+UNHEALTHY_HOSTS = {
+    "AlarmName": "gbg-unhealthy-hosts",
+    "Namespace": "AWS/ApplicationELB",
+    "MetricName": "UnHealthyHostCount",
+    "Dimensions": [{"Name": "TargetGroup", "Value": "targetgroup/gbg/1"}],
+    "Statistic": "Maximum",
+    "EvaluationPeriods": 5,
+    "DatapointsToAlarm": 3,
+    "Threshold": 1.0,
+}
 
 
 class Cloud:
@@ -125,6 +152,13 @@ def test_an_alarm_that_saw_the_first_fleet_start_is_waited_out(cloud: Cloud) -> 
     cloud.alarms.firing = 2
     assert all(check.passed for check in BaseStack(Parameters(), cloud.connect()).check())
     assert cloud.alarms.firing < 0
+
+
+def test_an_alarm_that_is_about_to_fire_is_waited_out(cloud: Cloud) -> None:
+    """The fleet is healthy, and the alarm has not yet looked at the three periods in which it was not."""
+    cloud.alarms.unhealthy_periods = 4
+    assert all(check.passed for check in BaseStack(Parameters(), cloud.connect()).check())
+    assert cloud.alarms.looks == len(["4 of 3", "3 of 3", "2 of 3"])
 
 
 def test_an_alarm_that_goes_on_firing_is_told(cloud: Cloud) -> None:
