@@ -10,11 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.deployment_group import ALARMS
 from gbg_lib.gates.figures import period_seconds
 from gbg_lib.replay.clock import now
 
-ALARMS = ("target-5xx", "elb-5xx", "unhealthy-hosts")
-"""after the deployment's name"""
 FIRING = "ALARM"
 
 

@@ -12,7 +12,6 @@ from gbg_lib import blueprint
 from gbg_lib.alarms import quiet
 from gbg_lib.aws import Aws, open_aws
 from gbg_lib.checks import Check, require
-from gbg_lib.deployment_group import ALARMS
 from gbg_lib.diagnosis import require_succeeded
 from gbg_lib.errors import GateRefused, NotThere
 from gbg_lib.fleet import Fleet, Page, fleets, read_page

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from gbg_lib import blueprint
-from gbg_lib.alarms import ALARMS
 from gbg_lib.aws import Aws
 from gbg_lib.checks import Check, require
 from gbg_lib.deployment_group import ALARMS
