@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Column, Table
 
 from gbg_cli.places import runs as runs_folder
 from gbg_cli.terminal import err, errors_shown, out
@@ -18,6 +17,8 @@ PLACE = click.option(
     "--in", "place", type=click.Path(path_type=Path), help="Folder of runs, when it is not the usual one."
 )
 COLOURS = {"done": "green", "failed": "red", "killed": "red", "interrupted": "yellow"}
+BESIDE, LEAST = 34, 10
+"""columns of a list of runs that are neither its name nor its reason; the least of a reason"""
 
 
 @click.group(invoke_without_command=True)
@@ -38,11 +39,13 @@ def runs(context: click.Context, place: Path | None, as_json: bool) -> None:
             err.print(f"no runs in {folder}")
             return
         whole = max(len(one.name) for one in entries)  # a name is there to be typed
-        table = Table(Column("run", min_width=whole), "status", "seconds", "requests", "reason", box=None)
+        room = max(out.width - whole - BESIDE, LEAST) if out.is_terminal else None
+        out.print(f"[bold]{'run':<{whole}}  status       seconds  requests  reason[/]")
         for one in entries:
-            status = f"[{COLOURS.get(one.status, 'cyan')}]{one.status}[/]"
-            table.add_row(one.name, status, f"{one.seconds:.0f}", str(one.requests), escape(one.reason))
-        out.print(table)
+            status = f"[{COLOURS.get(one.status, 'cyan')}]{one.status:<11}[/]"
+            figures = f"{one.seconds:>7.0f}  {one.requests:>8}"
+            reason = escape(_cut(one.reason, room))
+            out.print(f"{escape(one.name):<{whole}}  {status}  {figures}  {reason}".rstrip())
 
 
 @runs.command()
@@ -122,6 +125,11 @@ def _folder(place: Path | None) -> Path:
     folder = place or runs_folder()
     close_abandoned(folder)
     return folder
+
+
+def _cut(reason: str, room: int | None) -> str:
+    """On a screen a run is one line, however long its reason: `show` has it whole."""
+    return reason if room is None or len(reason) <= room else reason[: room - 1] + "…"
 
 
 def _sides(first: str, second: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import socket
 import threading
@@ -30,6 +31,8 @@ from gbg_lib.replay.tape import asked
 from gbg_lib.runner import journal
 from gbg_lib.runs.folder import process_started, this_machine
 
+log = logging.getLogger(__name__)
+"""what it says is shown where the work is: below a notebook's cell, in a terminal, in a scheduler's log"""
 KEY = "gbg/release-lock.json"
 LEASE_SECONDS = 120.0
 """without a renewal for so long, a lock is stale"""
@@ -133,6 +136,8 @@ class ReleaseLock:
                 raise self._locked(f"held by {there.owner.words} since {there.since}: {there.doing}")
             if not self._put(wanted, {"IfMatch": there.etag}):
                 raise self._locked("somebody was faster")
+            if not there.released:
+                log.warning("release lock in %s: %s", self.bucket, reason)
         self._keep_up()
         return reason
 

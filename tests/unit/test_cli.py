@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -148,6 +149,27 @@ def test_what_differs_between_two_runs_is_whole_on_a_narrow_screen(command: Comm
     differ = {one["what"]: (one["first"], one["second"]) for one in json.loads(line)["differ"]}
     assert differ["parameter: branch"] == (f"before{long}", f"after{long}")
     assert command("runs", "compare", names[0], names[0], *place).stdout.startswith("nothing differs")
+
+
+def test_a_run_is_one_line_of_a_list_whole_for_a_program_and_cut_for_a_screen(
+    command: Command, tmp_path: Path
+) -> None:
+    reason = "nothing answers " * 20
+    folder = begin(tmp_path / "runs", tmp_path / "mine.ipynb", {}, {}, Asked())
+    told = {"status": "failed", "seconds": 3.2, "requests": {"ec2": 5}, "what": f"{reason}\nmore"}
+    (folder.path / "result.json").write_text(json.dumps(told))
+    _, line = command("runs", "--in", str(tmp_path / "runs")).stdout.splitlines()
+    assert line.split(maxsplit=4) == [folder.path.name, "failed", "3", "5", reason.rstrip()]
+
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "gbg_cli", "runs", "--in", str(tmp_path / "runs")]
+    with os.fdopen(theirs, "wb") as terminal:
+        subprocess.run(
+            words, env=clean_environment(COLUMNS="80", TERM="xterm"), stdout=terminal, check=True, cwd=ROOT
+        )
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        _, line = re.sub(r"\x1b\[[0-9;]*m", "", screen.read(10_000).decode()).splitlines()
+    assert len(line) <= 80 and line.endswith("…") and folder.path.name in line
 
 
 class TestOutputsThatDidNotArrive:

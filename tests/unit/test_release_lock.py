@@ -73,11 +73,19 @@ def test_a_lock_that_was_not_renewed_in_time_is_taken_over_and_its_holder_learns
     assert held is not None and held.owner.user == "bob" and not held.released
 
 
-def test_a_holder_of_this_machine_whose_process_is_gone_is_followed_at_once(bucket: FakeBucket) -> None:
+def test_a_holder_of_this_machine_whose_process_is_gone_is_followed_at_once(
+    bucket: FakeBucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And it is said where the work is, whoever drops what `take` returns."""
     gone = replace(this_process(), pid_started="another process had this id")
     ReleaseLock(connected(s3=bucket), "artifacts", gone, LEASE_SECONDS).take("a release")
     mine = ReleaseLock(connected(s3=bucket), "artifacts", lease_seconds=LEASE_SECONDS)
-    assert mine.take("another").endswith("that process is gone")
+    reason = mine.take("another")
+    assert reason.startswith("taken over from") and reason.endswith("that process is gone")
+    assert caplog.messages == [f"release lock in artifacts: {reason}"]
+    mine.let_go()
+    assert mine.take("once more").startswith("the last holder let go")
+    assert len(caplog.messages) == 1
     mine.let_go()
 
 

@@ -2,17 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
+from gbg_lib.aws import Aws
+from gbg_lib.errors import AwsError
 from gbg_lib.retries import ATTEMPTS, WITH_TOKEN, repeatable, until_heard
 from tests.unit.aws_fakes import refusal
 
 TOKENED_BY = {"start_pipeline_execution": "codepipeline"}
+
+
+class Answers:
+    """Systems Manager on this machine: what it is to answer, and what it was asked for."""
+
+    def __init__(self, *answers: tuple[int, str]) -> None:
+        self.answers = list(answers)
+        """status and error code of the next answers, status 0 for a connection that ends without one"""
+        self.asked: list[str] = []
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.asked.append(handler.headers["X-Amz-Target"].partition(".")[2])
+        status, code = self.answers.pop(0) if self.answers else (200, "")
+        if not status:
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = json.dumps({"__type": code} if code else {}).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+@contextmanager
+def door_to(service: Answers) -> Iterator[Aws]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            service.answer(self)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    session = boto3.session.Session("AKIAEXAMPLE", "secret", region_name="us-east-1")
+    try:
+        yield Aws(session, poll_seconds=0, endpoint_url=f"http://127.0.0.1:{server.server_address[1]}")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+LOOKS: tuple[str, dict[str, str]] = ("describe_automation_executions", {})
+STARTS = ("start_automation_execution", {"DocumentName": "gbg-bake"})
+STOPS = ("stop_automation_execution", {"AutomationExecutionId": "b" * 36})
+BROKEN, BUSY, LOST = (500, "InternalServerError"), (400, "ThrottlingException"), (0, "")
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "times"),
+    [
+        (LOOKS, BROKEN, 2),
+        (LOOKS, BUSY, 2),
+        (LOOKS, LOST, 2),
+        (STOPS, BROKEN, 2),
+        (STARTS, BUSY, 2),
+        (STARTS, BROKEN, 1),
+        (STARTS, LOST, 1),
+    ],
+)
+def test_over_the_wire_a_change_that_may_have_happened_is_sent_once(
+    request_: tuple[str, dict[str, str]], answer: tuple[int, str], times: int
+) -> None:
+    operation, params = request_
+    service = Answers(answer)
+    with door_to(service) as aws, suppress(AwsError) if times == 1 else nullcontext():
+        aws.call("ssm", operation, **params)
+    assert len(service.asked) == times
+    assert set(service.asked) == {operation.title().replace("_", "")}
+
+
+def test_what_is_sent_again_slows_down_by_itself_when_aws_is_busy() -> None:
+    with door_to(Answers()) as aws:
+        aws.call("ssm", LOOKS[0])
+    retries = aws._clients["ssm", True].meta.config.retries
+    assert (retries["mode"], retries["total_max_attempts"]) == ("adaptive", ATTEMPTS + 1)
 
 
 class Service:

@@ -43,7 +43,7 @@ HOLDS = """
 import pathlib, time
 from gbg_lib.parameters import Parameters
 from gbg_lib.steps import ReleaseRun
-print(ReleaseRun(Parameters.from_cell(globals())).hold("a test"))
+ReleaseRun(Parameters.from_cell(globals())).hold("a test")
 pathlib.Path({marker!r}).touch()
 time.sleep({seconds})
 """
