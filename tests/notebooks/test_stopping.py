@@ -16,6 +16,7 @@ import pytest
 
 from gbg_lib.errors import INTERRUPTED, TimedOut
 from gbg_lib.runner.run import Limits, run
+from gbg_lib.secret.masking import MASK
 from tests.notebooks.small import write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,10 +32,14 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 PATIENCE_SECONDS = 300
 
 
-class Running:
-    """`gbg run` in a process of its own, with a cell that waits."""
+PLANTED = "pl4nted-environment-secret"
+SAYS = "import os\nprint(os.environ['PLANTED_TOKEN_SECRET'])"
 
-    def __init__(self, folder: Path, before: str = "1") -> None:
+
+class Running:
+    """`gbg run` in a process of its own, with a cell that tells a secret and one that waits."""
+
+    def __init__(self, folder: Path, before: str = SAYS) -> None:
         self.marker = folder / "marker"
         self.runs = folder / "runs"
         aws = folder / "aws.yaml"
@@ -51,7 +56,12 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gbg_cli", "run", str(path), "-f", str(aws), "--json"],
             cwd=ROOT,
-            env={**os.environ, "GBG_RUNS": str(self.runs), "GBG_HOME": str(folder / "home")},
+            env={
+                **os.environ,
+                "GBG_RUNS": str(self.runs),
+                "GBG_HOME": str(folder / "home"),
+                "PLANTED_TOKEN_SECRET": PLANTED,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,6 +85,12 @@ class Running:
         """Of the cells, as the notebook's file tells now; whole at any moment."""
         notebook = nbformat.read(self.folder / "mine.ipynb", as_version=4)
         return [cell.metadata.papermill.status for cell in notebook.cells]
+
+    def require_masked(self) -> None:
+        """That the secret was told, and that no file of the run has it."""
+        texts = {file.name: file.read_text() for file in self.folder.iterdir()}
+        assert MASK in texts["mine.ipynb"]
+        assert [name for name, text in texts.items() if PLANTED in text] == []
 
     def result(self) -> dict[str, object]:
         found = json.loads((self.folder / "result.json").read_text())
@@ -112,9 +128,11 @@ def gone(pid: int) -> bool:
 def test_a_signal_closes_notebook_and_result_as_interrupted(running: Running, number: signal.Signals) -> None:
     kernel = running.wait_for_cell()
     running.process.send_signal(number)
-    stdout, _ = running.process.communicate(timeout=PATIENCE_SECONDS)
+    stdout, stderr = running.process.communicate(timeout=PATIENCE_SECONDS)
 
     assert running.process.returncode == INTERRUPTED
+    assert PLANTED not in stdout + stderr
+    running.require_masked()
     result = running.result()
     assert (result["status"], result["exit_status"]) == ("interrupted", INTERRUPTED)
     assert result["what"] == f"interrupted by {number.name}"
@@ -156,6 +174,7 @@ def test_a_killed_runner_leaves_a_whole_notebook_and_no_kernel(running: Running)
     running.process.kill()
     running.process.communicate(timeout=PATIENCE_SECONDS)
     assert running.states()[-3:] == ["running", "pending", "pending"]
+    running.require_masked()
     assert gone(kernel)
 
 
