@@ -25,6 +25,8 @@ WRONG = f"border-left:.3em solid {RED};padding-left:.4em"
 """a bar and a sign: the words keep the page's own colour, which can be read on it"""
 SETTLED_SECONDS = 0.3
 """without a further letter"""
+EMPTY = "(empty)"
+"""how a choice without letters is called"""
 NAME_WIDTH, VALUE_WIDTH, MEANING_WIDTH = "13em", "17em", "20em"
 
 
@@ -145,7 +147,8 @@ def form(runbook: str, namespace: MutableMapping[str, Any]) -> Form:
 
 def _field(annotation: Any, value: Any) -> Any:
     if choices := get_args(annotation):
-        return ipywidgets.Dropdown(options=list(choices), value=value)
+        called = [(choice or EMPTY, choice) for choice in choices]
+        return ipywidgets.Dropdown(options=called, value=value)
     if annotation is bool:
         return ipywidgets.Checkbox(value=value, indent=True)
     return ipywidgets.Text(value=str(value), continuous_update=True)

@@ -41,7 +41,7 @@ def packages_table(changes: Iterable[PackageChange], before: str, after: str) ->
         for change in changes
     ]
     title = f"from {before} to {after}: {len(rows)} packages differ"
-    return table(rows, ["package", "change", "before", "after"], title)
+    return table(rows, ["package", "change", "before", "after"], title, name="Packages")
 
 
 def pruning_table(plan: PrunePlan) -> Table:
@@ -56,7 +56,7 @@ def pruning_table(plan: PrunePlan) -> Table:
         for one in plan.decisions
     ]
     title = f"{plan.deployment}: {plan.action}, because {plan.reason}"
-    return table(rows, ["image", "made", "action", "because", "with it"], title)
+    return table(rows, ["image", "made", "action", "because", "with it"], title, name="Images to be pruned")
 
 
 def revocation_table(plan: RevocationPlan) -> Table:
@@ -71,4 +71,4 @@ def revocation_table(plan: RevocationPlan) -> Table:
         for mark in plan.marks
     ]
     columns = ["image", "because", "already marked", "can be launched", "run by"]
-    return table(rows, columns, f"{plan.image}: {plan.reason}")
+    return table(rows, columns, f"{plan.image}: {plan.reason}", name="What would be revoked")

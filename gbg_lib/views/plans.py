@@ -31,7 +31,8 @@ def plan_table(plan: StackPlan | SeedPlan, step: Step) -> Table:
     """What would be done: a row a kind of resource (stack), or a row a file (repository)."""
     if isinstance(plan, SeedPlan):
         files = [{"file": name, "action": plan.action} for name in plan.files]
-        return table(files, ["file", "action"], f"{_pushed(plan)}. It costs nothing; {UNDONE[plan.action]}")
+        told = f"{_pushed(plan)}. It costs nothing; {UNDONE[plan.action]}"
+        return table(files, ["file", "action"], told, name="Plan")
     found = kinds(plan, step.parameters)
     prices = read_prices(step.aws.region)
     total = prices.total(amount for kind in found for amount in kind.amounts)
@@ -41,7 +42,7 @@ def plan_table(plan: StackPlan | SeedPlan, step: Step) -> Table:
         title += f"({prices.told}); what is paid by use comes on top"
         if unknown := prices.unknown([amount for kind in found for amount in kind.amounts]):
             title += f"; without a price: {', '.join(unknown)}"
-    return table([_row(kind, cost(prices, kind.amounts)) for kind in found], COLUMNS, title)
+    return table([_row(kind, cost(prices, kind.amounts)) for kind in found], COLUMNS, title, name="Plan")
 
 
 def _pushed(plan: SeedPlan) -> str:
@@ -60,7 +61,7 @@ def release_costs(step: ReleaseRun) -> Table:
     uses = a_release(machines, kind, minutes, prices)
     title = f"A release: {_told(step)} {_usd(sum(use.usd or 0 for use in uses))} USD once, "
     title += f"{_usd(sum(use.month or 0 for use in uses))} a month for what stays ({prices.told})"
-    return table([_use(use) for use in uses], USES, title)
+    return table([_use(use) for use in uses], USES, title, name="Costs of a release")
 
 
 class Acknowledgement:

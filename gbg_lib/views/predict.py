@@ -37,7 +37,10 @@ class Question:
         buttons.style.button_width = "auto"
         buttons.observe(lambda change: self.choose(change["new"]), names="value")
         asked = ipywidgets.HTML(f"<strong>{html.escape(self.text)}</strong>")
-        return ipywidgets.VBox([asked, buttons, self._told])
+        box = ipywidgets.VBox([asked, buttons, self._told])
+        for part, called in ((box, "question-box"), (asked, "question"), (self._told, "verdict")):
+            part.add_class(f"gbg-{called}")
+        return box
 
     def __repr__(self) -> str:
         return "\n".join([self.text, *(f"  - {choice}" for choice in self.choices)])

@@ -31,7 +31,7 @@ def inventory_table(inventory: Inventory, prices: Prices) -> Table:
         title += f"; without a price: {', '.join(unknown)}"
     if memory := prices.unconfirmed(inventory.amounts):
         title += f"; not confirmed: {', '.join(memory)}"
-    return table(rows, INVENTORY_COLUMNS, title)
+    return table(rows, INVENTORY_COLUMNS, title, name="Inventory")
 
 
 def stacks_table(inventory: Inventory) -> Table:
@@ -49,7 +49,7 @@ def strangers_table(inventory: Inventory) -> Table:
     ]
     rows += [{"what": "", "name": arn, "why": "no runbook makes such"} for arn in inventory.foreign]
     said = "Not touched" if rows else "Nothing is named alike, and nothing else carries the tag"
-    return table(rows, ["what", "name", "why"], said)
+    return table(rows, ["what", "name", "why"], said, name="Not touched")
 
 
 def removal_table(plan: TeardownPlan) -> Table:
@@ -67,7 +67,7 @@ def removal_table(plan: TeardownPlan) -> Table:
         title += f"; {plan.unseen}"
     if plan.refusals:
         title += f"; refused as long as: {'; '.join(plan.refusals)}"
-    return table(rows, ["step", "what", "count", "how", "which"], title)
+    return table(rows, ["step", "what", "count", "how", "which"], title, name="What would be removed")
 
 
 def _who(serving: int) -> str:

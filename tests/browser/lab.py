@@ -267,7 +267,17 @@ class Runbook:
 
     def told(self, number: int) -> list[tuple[str, str, str]]:
         """Role, name and description of what a screen reader is told of a cell's outputs."""
-        return self._browser.accessible(f"{self.cell(number)}.querySelector('.jp-Cell-outputWrapper')")
+        return self._browser.accessible(self.outputs(number))
+
+    def outputs(self, number: int) -> str:
+        """A script that gives what a cell shows; null where it shows nothing."""
+        return f"{self.cell(number)}.querySelector('.jp-Cell-outputWrapper')"
+
+    def nameless(self) -> list[str]:
+        """What a screen reader can't name in what all cells show."""
+        shows = "one.querySelector('.jp-Cell-outputWrapper') ? [number] : []"
+        numbers = self._browser.value(f"{CELLS}.flatMap((one, number) => {shows})")
+        return [one for number in numbers for one in self._browser.nameless(self.outputs(number))]
 
     def tab_to(self, element: str, *, back: bool = False) -> None:
         """With the Tab key alone; what has the focus is outlined."""

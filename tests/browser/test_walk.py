@@ -140,7 +140,9 @@ def fill_in(page: Chromium, runbook: Runbook, name: str, text: str) -> None:
 def predict(page: Chromium, runbook: Runbook, answer: str, section: str) -> None:
     """An answer that is right; then on to the section behind it."""
     runbook.choose(answer)
-    page.until(f"{FRONT}.querySelector('[role=note][aria-label=right]')")
+    page.until(f"{FRONT}.querySelector('[aria-live=polite] [role=note][aria-label=right]')")
+    assert page.value(f"{runbook.button(answer)}.closest('[role=group]').getAttribute('aria-labelledby')")
+    page.until(f"{runbook.button(answer)}.getAttribute('aria-pressed') === 'true'")
     runbook.stand(runbook.sections().index(section))
 
 
@@ -170,6 +172,7 @@ def see(page: Chromium, name: str, what: str = "") -> None:
 
 def happened(page: Chromium, runbook: Runbook, number: str) -> str:
     shown = runbook.run("What just happened")
+    assert runbook.nameless() == []
     assert runbook.pictures("What just happened") == 1
     assert not page.value(CLIPPED)
     see(page, f"{number}-happened")
@@ -218,6 +221,7 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     assert page.value(IN_SIGHT % runbook.cell(cell))
     see(page, "01-live")
     assert re.search(MADE, runbook.wait_run(cell))
+    page.until("/of \\d+ resources/.test(document.querySelector('#gbg-spoken').textContent)")
     pictures = [name for role, name, _ in runbook.told(cell) if role == "image"]
     assert len(pictures) == 1 and re.search(MADE, pictures[0])
     assert ("region", "In words", "") in runbook.told(cell)

@@ -127,8 +127,17 @@ class TestForm:
         made.widget()
         assert list(made.fields) == names_for("01")
         assert "instances in the fleet" in made.fields["instance_count"].tooltip
-        assert made.fields["cloud"].options == ("sandbox", "aws")
+        assert made.fields["cloud"].options == (("sandbox", "sandbox"), ("aws", "aws"))
         assert made.fields["explain"].value is False
+
+    def test_a_choice_without_letters_is_called_something(self) -> None:
+        made = form("04", self.namespace("04"))
+        made.widget()
+        labels = [label for label, _ in made.fields["decision"].options]
+        assert labels[0] == "(empty)" and all(labels)
+        made.fields["decision"].value = "go"
+        made.fields["decision"].value = ""
+        assert made.values()["decision"] == ""
 
     def test_what_is_typed_is_the_parameter(self) -> None:
         namespace = self.namespace()

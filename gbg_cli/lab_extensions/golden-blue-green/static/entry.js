@@ -8,7 +8,7 @@
   "use strict";
 
   const NAME = "golden-blue-green";
-  const MODULES = ["./reloaded.js", "./in_sight.js", "./named.js"];
+  const MODULES = ["./reloaded.js", "./in_sight.js", "./named.js", "./spoken.js"];
   const here = document.currentScript.src;
   let shared = {};
 

@@ -25,16 +25,39 @@ function nameAfterMetadata(panel, image) {
   }
 }
 
+function idOf(element) {
+  element.id ||= `gbg-words-${(numbered += 1)}`;
+  return element.id;
+}
+
+function say(element, attributes) {
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (element.getAttribute(attribute) !== value) element.setAttribute(attribute, value);
+  }
+}
+
 function describe(row) {
   const field = row.querySelector("input, select");
   const words = [...row.querySelectorAll(".gbg-meaning, .gbg-told")];
   if (!field || !words.length) return;
-  for (const one of words) one.id ||= `gbg-words-${(numbered += 1)}`;
   const told = row.querySelector(".gbg-told")?.textContent.trim();
-  const said = { "aria-describedby": words.map((one) => one.id).join(" "), "aria-invalid": String(Boolean(told)) };
-  for (const [attribute, value] of Object.entries(said)) {
-    if (field.getAttribute(attribute) !== value) field.setAttribute(attribute, value);
-  }
+  say(field, { "aria-describedby": words.map(idOf).join(" "), "aria-invalid": String(Boolean(told)) });
+}
+
+/* A question, its answers, which of them is given, and the verdict, which is told when it comes. */
+function ask(box) {
+  const question = box.querySelector(".gbg-question");
+  const verdict = box.querySelector(".gbg-verdict");
+  if (!question || !verdict) return;
+  say(box, { role: "group", "aria-labelledby": idOf(question) });
+  say(verdict, { "aria-live": "polite" });
+  for (const one of box.querySelectorAll("button")) say(one, { "aria-pressed": String(one.classList.contains("mod-active")) });
+}
+
+/* What a cell asks a person, who types the answer below it. */
+function prompt(field) {
+  const words = field.closest(".jp-Stdin")?.querySelector(".jp-Stdin-prompt");
+  if (words) say(field, { "aria-labelledby": idOf(words) });
 }
 
 export function follow(panel) {
@@ -43,6 +66,8 @@ export function follow(panel) {
     node.querySelectorAll(".jp-RenderedSVG img:not([alt])").forEach(name);
     node.querySelectorAll(".jp-RenderedImage img:not([alt])").forEach((image) => nameAfterMetadata(panel, image));
     node.querySelectorAll(".gbg-row").forEach(describe);
+    node.querySelectorAll(".gbg-question-box").forEach(ask);
+    node.querySelectorAll(".jp-Stdin-input").forEach(prompt);
   };
   new MutationObserver(look).observe(node, { childList: true, subtree: true });
   look();
