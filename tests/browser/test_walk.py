@@ -378,12 +378,14 @@ def test_07_repairs_the_stack(page: Chromium, runbook: Runbook) -> None:
     happened(page, runbook, "07")
 
 
-def test_08_is_a_drill(page: Chromium, runbook: Runbook) -> None:
+def test_08_is_a_drill(page: Chromium, runbook: Runbook, console: Chromium) -> None:
     begin(page, runbook, "08 · Drills")
     fill_in(page, runbook, "predictions", "stage=Build, serves=blue, cause=application")
     assert BANNER in runbook.run("Parameters")
     assert "3 of 3 predictions made" in runbook.run("Plan")
     assert "Build Failed" in runbook.run("Apply")
+    turn_to(console, "Overview", "The build, phase by phase")
+    console.until("document.querySelector('#spoken').textContent === 'Release failed, at Build'")
     see(page, "08-failed")
     shown = runbook.run("Check")
     assert "COMPILATION ERROR" in shown

@@ -12,7 +12,14 @@ from werkzeug.test import EnvironBuilder
 from gbg_sandbox.page import texts
 from gbg_sandbox.page.asking import Asking
 from gbg_sandbox.page.guard import guarded, refusal
-from gbg_sandbox.page.sections import GOING_ON_SECONDS, bakes, deployments, machines, seconds_between_reads
+from gbg_sandbox.page.sections import (
+    GOING_ON_SECONDS,
+    bakes,
+    deployments,
+    machines,
+    pipelines,
+    seconds_between_reads,
+)
 from gbg_sandbox.page.web import STATIC
 from gbg_sandbox.service import AwsError
 
@@ -204,6 +211,20 @@ def test_a_failed_hook_brings_its_log() -> None:
     assert one["error"] == "HEALTH_CONSTRAINTS: too many"
     assert not one["going_on"]
     assert (target["side"], target["events"][0]["log"]) == ("green", "no")
+
+
+def test_a_way_back_is_told_from_a_release() -> None:
+    def execution(number: str, **more: Any) -> dict[str, Any]:
+        times = {"startTime": "now", "lastUpdateTime": "now"}
+        trigger = {"triggerType": "CloudWatchEvent"}
+        return {"pipelineExecutionId": number, "status": "Succeeded", "trigger": trigger, **times, **more}
+
+    back = execution("2", rollbackMetadata={"rollbackTargetPipelineExecutionId": "1"})
+    listed = {"pipelineExecutionSummaries": [back, execution("1")]}
+    told = Told(list_pipelines={"pipelines": [{"name": "gbg"}]}, list_pipeline_executions=listed)
+    told.answers |= {"get_pipeline_state": {}, "get_pipeline": {}, "list_action_executions": {}}
+    [one] = pipelines.read(told)  # type: ignore[arg-type]
+    assert [each["back_to"] for each in one["executions"]] == ["1", ""]
 
 
 def test_a_step_that_runs_shows_what_its_command_has_printed_so_far() -> None:
