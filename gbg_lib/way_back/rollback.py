@@ -15,7 +15,7 @@ from typing import Protocol
 from gbg_lib.alarms_of_fleets import put_on
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import Deployment, deployment
-from gbg_lib.errors import AwsError, GateRefused, NotThere, ReleaseFailed
+from gbg_lib.errors import AccessRefused, AwsError, GateRefused, NotThere, ReleaseFailed
 from gbg_lib.fleet import Fleet
 from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import DEPLOY, Action, Pipeline
@@ -145,8 +145,12 @@ class Rollback:
             raise GateRefused(f"way back: {way.means}", "something has changed meanwhile", "plan once more")
         try:
             yield from self._deploy(good, situation, fleet)
-        except (ReleaseFailed, GateRefused, AwsError):
+        except (ReleaseFailed, GateRefused):
             yield from self.agree()
+            raise
+        except (AwsError, AccessRefused, NotThere):
+            if self._rests():
+                yield from self.agree()
             raise
 
     def _deploy(self, good: Release, situation: Situation, fleet: Fleet) -> Iterator[Progress]:
@@ -237,6 +241,10 @@ class Rollback:
 
     def _read(self) -> Situation:
         return read_situation(self.aws, self.base)
+
+    def _rests(self) -> bool:
+        """Whether nothing was begun, or all of it is over: what goes on needs the version that is pinned."""
+        return self._read().going_on is None and all(one.over for one in self.pipeline.executions())
 
     def _pin(self, fleet: Fleet, version: str) -> Progress:
         step = "pin the launch template"

@@ -100,6 +100,8 @@ class FakeReleases(ServingState):
         return {}
 
     def create_deployment(self, **given: Any) -> dict[str, Any]:
+        if self.deployment_error:
+            raise refusal(self.deployment_error, "not now")
         self.changes += 1
         key = given["revision"]["s3Location"]["key"].removesuffix(".zip")
         return {"deploymentId": self._start(key)}
@@ -197,6 +199,8 @@ class FakeReleases(ServingState):
         return told
 
     def list_action_executions(self, **given: Any) -> dict[str, Any]:
+        if self.actions_unheard:
+            raise refusal("ThrottlingException", "Rate exceeded")
         wanted = given["filter"]["pipelineExecutionId"]
         [found] = [one for one in self.executions if one.id == wanted]
         return {"actionExecutionDetails": found.actions}

@@ -109,6 +109,10 @@ class ServingState:
         self.answers: dict[str, str] = {}
         """machine → what its /health answers; nothing where it isn't named"""
         self.stage_rollback_error = ""
+        self.actions_unheard = False
+        """whether CodePipeline tells nothing of actions any more"""
+        self.deployment_error = ""
+        """what creating a deployment ends with"""
         self.start_error = ""
         """what starting an execution ends with"""
         self.stop_errors: list[str] = []

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from gbg_lib.errors import CheckFailed, GateRefused, MisuseError, NotThere, ReleaseFailed
+from gbg_lib.errors import (
+    AccessRefused,
+    AwsError,
+    CheckFailed,
+    GateRefused,
+    GbgError,
+    MisuseError,
+    NotThere,
+    ReleaseFailed,
+)
 from gbg_lib.parameters import Parameters
 from gbg_lib.way_back.consistency import releasable
 from gbg_lib.way_back.rollback import Progress
@@ -91,6 +100,32 @@ class TestAfterAGoodRelease:
             list(step.take(step.plan().choose("redeploy")))
         assert cloud.stopped == ["d-AGAIN0"]
         assert cloud.groups[green("d-NEW")].version == "3"
+
+    @pytest.mark.parametrize(
+        ("code", "error"),
+        [
+            ("RevisionDoesNotExistException", NotThere),
+            ("AccessDeniedException", AccessRefused),
+            ("DeploymentLimitExceededException", AwsError),
+        ],
+    )
+    def test_where_codedeploy_cant_either_the_fleet_keeps_its_image(
+        self, cloud: FakeServing, code: str, error: type[GbgError]
+    ) -> None:
+        cloud.stage_rollback_error, cloud.deployment_error = "PipelineExecutionOutdatedException", code
+        step = run(cloud)
+        with pytest.raises(error):
+            list(step.take(step.plan().choose("redeploy")))
+        assert cloud.groups[green("d-NEW")].version == "3"
+
+    def test_what_goes_on_in_the_pipeline_keeps_the_image_that_it_needs(self, cloud: FakeServing) -> None:
+        """Nobody can follow it; the pipeline goes on by itself."""
+        step = run(cloud)
+        way = step.plan().choose("redeploy")
+        cloud.fate, cloud.actions_unheard = "", True
+        with pytest.raises(AwsError):
+            list(step.take(way))
+        assert cloud.groups[green("d-NEW")].version == "2"
 
     def test_a_template_version_that_is_gone_is_written_again(self, cloud: FakeServing) -> None:
         del cloud.versions["2"]
