@@ -20,6 +20,7 @@ from tests.unit.site import serving
 
 LEASE_SECONDS = 3600.0
 """no renewal in the background while a test runs"""
+GO_ON = {"deploymentId": "d-NEW", "deploymentWaitType": "READY_WAIT"}
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ def locks(bucket: FakeBucket) -> Iterator[list[ReleaseLock]]:
     yield made
     for lock in made:
         lock.let_go()
+
+
+def deployed_by(lock: ReleaseLock, bucket: FakeBucket) -> FakeServing:
+    """A deployment that the lock's holder may change, whose clock is the bucket's."""
+    fleet = FakeServing()
+    fleet.deploying(moved=True)
+    lock.aws, lock.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    return fleet
 
 
 def test_the_first_gets_it_and_the_second_is_told_who_has_it(locks: list[ReleaseLock]) -> None:
@@ -134,14 +143,12 @@ def test_a_lock_that_went_with_its_bucket_stands_in_nobodys_way(
 ) -> None:
     """As in the middle of a teardown, when a renewal comes between the bucket's objects and the bucket."""
     ada, _ = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws = connected(s3=bucket, codedeploy=fleet)
+    fleet = deployed_by(ada, bucket)
     ada.take("a teardown")
     del bucket.objects[KEY]
     ada.renew()
     assert ada.mine is None
-    ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW", deploymentWaitType="READY_WAIT")
+    ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert fleet.changes == 1
     ada.let_go()
     assert KEY not in bucket.objects
@@ -152,13 +159,11 @@ def test_a_teardown_goes_on_long_after_the_bucket_is_gone(
 ) -> None:
     """A stack takes minutes to go, its bucket a moment: no renewal may come between objects and bucket."""
     ada, _ = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    fleet = deployed_by(ada, bucket)
     ada.take("a teardown")
     bucket.there = False
     bucket.pass_seconds(LEASE_SECONDS + 1)
-    ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW", deploymentWaitType="READY_WAIT")
+    ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert (fleet.changes, ada.mine, ada.lost) == (1, None, None)
 
 
@@ -185,9 +190,7 @@ def test_an_earlier_write_whose_answer_was_lost_is_as_old_as_it_is(
     locks: list[ReleaseLock], bucket: FakeBucket
 ) -> None:
     ada, bob = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    fleet = deployed_by(ada, bucket)
     ada.take("a repair")
     bucket.lose_answer = bucket.unreadable = True
     with pytest.raises(AwsError, match="SlowDown"):
@@ -198,7 +201,7 @@ def test_an_earlier_write_whose_answer_was_lost_is_as_old_as_it_is(
     bucket.pass_seconds(LEASE_SECONDS / 2 + 1)
     bob.take("another")
     with pytest.raises(Locked, match="it was taken over"):
-        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+        ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert fleet.changes == 0
 
 
@@ -206,16 +209,14 @@ def test_who_has_lost_it_changes_nothing_more_and_may_still_stop_a_release(
     locks: list[ReleaseLock], bucket: FakeBucket
 ) -> None:
     ada, bob = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws = connected(s3=bucket, codedeploy=fleet)
+    fleet = deployed_by(ada, bucket)
     ada.take("a repair")
     bucket.pass_seconds(LEASE_SECONDS + 1)
     bob.take("another")
     with pytest.raises(Locked):
         ada.renew()
     with pytest.raises(Locked, match="it was taken over"):
-        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+        ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert fleet.changes == 0
     ada.aws.call("codedeploy", "stop_deployment", deploymentId="d-NEW", autoRollbackEnabled=True)
     ada.let_go()
@@ -228,14 +229,12 @@ def test_who_slept_longer_than_the_lease_asks_before_the_next_change(
 ) -> None:
     """A laptop that wakes up: no renewal has told yet that the lock was taken over meanwhile."""
     ada, bob = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    fleet = deployed_by(ada, bucket)
     ada.take("a repair")
     bucket.pass_seconds(LEASE_SECONDS + 1)
     bob.take("another")
     with pytest.raises(Locked, match="it was taken over"):
-        ada.aws.call("codedeploy", "continue_deployment", deploymentId="d-NEW")
+        ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert fleet.changes == 0
 
 
@@ -243,19 +242,16 @@ def test_who_slept_longer_than_the_lease_and_still_has_it_goes_on(
     locks: list[ReleaseLock], bucket: FakeBucket
 ) -> None:
     ada, bob = locks
-    fleet = FakeServing()
-    fleet.deploying(moved=True)
-    ada.aws, ada.now = connected(s3=bucket, codedeploy=fleet), lambda: bucket.now
+    fleet = deployed_by(ada, bucket)
     ada.take("a repair")
     bucket.pass_seconds(LEASE_SECONDS + 1)
-    asked = {"deploymentId": "d-NEW", "deploymentWaitType": "READY_WAIT"}
     bucket.forbidden = True
     for _ in range(2):
         with pytest.raises(AccessRefused):
-            ada.aws.call("codedeploy", "continue_deployment", **asked)
+            ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     assert fleet.changes == 0, "nobody knows whether it is held"
     bucket.forbidden = False
-    ada.aws.call("codedeploy", "continue_deployment", **asked)
+    ada.aws.call("codedeploy", "continue_deployment", **GO_ON)
     held = bob.look()
     assert held is not None and (fleet.changes, held.renewals) == (1, 1)
 
