@@ -83,3 +83,15 @@ def test_a_kernel_loads_what_draws_only_when_something_is_drawn() -> None:
     """Two runbooks of ten have pictures; matplotlib takes half a second."""
     code = "import sys, gbg_lib.steps, gbg_lib.views\nsys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_nothing_lies_about_at_the_top() -> None:
+    """What a slip of the keyboard makes is easily committed with the rest."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout: nothing tells what belongs to the project")
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {"benchmarks", "docs", "parameters", "requirements", "runbooks", "tests", ".ci"}
+    folders |= {"gbg_cli", "gbg_lib", "gbg_sandbox"}
+    files = {"README.md", "environment.yml", "gbg", "pyproject.toml", ".gitignore"}
+    assert {line.partition("/")[0] for line in listed.splitlines()} <= folders | files
