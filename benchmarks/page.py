@@ -11,6 +11,7 @@ import json
 import statistics
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -35,7 +36,11 @@ def main() -> None:
         told = threading.Event()
 
         def watch() -> None:
-            with requests.get(page + "_gbg/page/stream", stream=True, timeout=60) as stream:
+            """Until the sandbox goes down."""
+            with (
+                suppress(requests.exceptions.ChunkedEncodingError),
+                requests.get(page + "_gbg/page/stream", stream=True, timeout=60) as stream,
+            ):
                 for line in stream.iter_lines(chunk_size=1):
                     if line.startswith(b'data: [{"number"'):
                         seen.update((row["type"], time.monotonic()) for row in json.loads(line[6:]))
