@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,7 @@ def schedule(
     """Print or install a schedule for a runbook."""
     with errors_shown():
         path = find_runbook(RUNBOOKS, runbook)
+        runbook = runbook if path.is_relative_to(RUNBOOKS) else str(path)
         called = name or (file.stem if file else path.stem).replace("_", "-")
         if remove and kind != "aws":
             _remove(called, kind)
@@ -107,7 +109,7 @@ def _cron(job: Scheduled, when: hours.Hours, *, install: bool) -> None:
     click.echo(crontab.line(job, when))
     if install:
         crontab.install(job, when)
-        undo = f"gbg schedule {job.words[2]} --name {job.name} --as cron --remove"
+        undo = f"gbg schedule {shlex.quote(job.words[2])} --name {job.name} --as cron --remove"
         out.print(f"it is in the crontab; to undo: {undo}")
 
 

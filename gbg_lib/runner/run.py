@@ -67,7 +67,10 @@ class Run:
 
 
 def find_runbook(folder: Path, word: str) -> Path:
-    """A runbook by its number (`1`, `01`), its name (`release`) or its file. Raises MisuseError."""
+    """A runbook by its number (`1`, `01`), its name (`release`) or its file. Raises MisuseError.
+
+    A file's path is whole: a scheduler, and who goes on after the run, start elsewhere.
+    """
     known = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     wanted = word.removesuffix(".ipynb")
     for path in known:
@@ -79,7 +82,7 @@ def find_runbook(folder: Path, word: str) -> Path:
         if wanted.replace("-", "_") == path.stem:
             return path
     if Path(word).is_file():
-        return Path(word)
+        return Path(word).resolve()
     names = ", ".join(path.stem for path in [*known, *jobs])
     raise MisuseError("runbook", f"there is no runbook {word!r}", f"one of {names}")
 

@@ -46,6 +46,8 @@ Persistent={persistent}
 [Install]
 WantedBy=timers.target
 """
+BOOTED = Path("/run/systemd/system")
+"""https://www.freedesktop.org/software/systemd/man/latest/sd_booted.html"""
 PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 
 
@@ -65,7 +67,12 @@ def units(job: Scheduled, hours: Hours, *, catch_up: bool = False) -> dict[str, 
 
 
 def install(job: Scheduled, hours: Hours, *, catch_up: bool = False) -> list[Path]:
-    """Write the units and start the timer; the files written. Raises GbgError."""
+    """Write the units and start the timer; the files written.
+
+    Raises GbgError; nothing is written where systemd would not read it.
+    """
+    if not BOOTED.is_dir():
+        raise GbgError("systemd", "this machine was not started with it", "use cron")
     folder = unit_folder()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -82,10 +89,13 @@ def remove(name: str) -> bool:
     found = [unit_folder() / f"gbg-{name}.{kind}" for kind in ("service", "timer")]
     if not any(path.exists() for path in found):
         return False
-    _systemctl("disable", "--now", f"gbg-{name}.timer")
+    runs = BOOTED.is_dir()
+    if runs:
+        _systemctl("disable", "--now", f"gbg-{name}.timer")
     for path in found:
         path.unlink(missing_ok=True)
-    _systemctl("daemon-reload")
+    if runs:
+        _systemctl("daemon-reload")
     return True
 
 

@@ -46,6 +46,14 @@ def test_a_notebook_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
     assert find_runbook(RUNBOOKS, str(path)) == path
 
 
+def test_a_notebook_of_ones_own_is_found_later_from_elsewhere_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_notebook(tmp_path / "mine.ipynb", "1")
+    monkeypatch.chdir(tmp_path)
+    assert find_runbook(RUNBOOKS, "mine.ipynb") == path
+
+
 def test_a_notebook_reads_what_its_parameters_cell_sets(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "x.ipynb", PARAMETERS + 'deployment = "shop"', 'region = "r"')
     assert names_in(path) == ["deployment"]

@@ -18,6 +18,7 @@ from gbg_lib.scheduling.hours import parse
 from gbg_lib.scheduling.inside_aws import JobStacks, stack_of
 from gbg_lib.scheduling.scheduled import Scheduled
 from tests.command import gbg
+from tests.notebooks.small import write_notebook
 from tests.unit.aws_fakes import connected
 from tests.unit.stack_fakes import FakeCloudFormation, FakeStack
 
@@ -163,6 +164,31 @@ def test_the_command_prints_units_that_run_gbg_here(tmp_path: Path) -> None:
     assert f"ExecStart={ROOT}/gbg run rebake -f {file}\n" in done.stdout
     assert f"GBG_HOME={tmp_path}/home" in done.stdout
     assert "OnCalendar=*-*-* 02:00:00 Europe/Berlin" in done.stdout
+
+
+def test_a_notebook_of_ones_own_is_scheduled_by_its_whole_path(tmp_path: Path) -> None:
+    """cron and systemd start it in this project's folder, and not where it was scheduled."""
+    write_notebook(tmp_path / "mine.ipynb", "1")
+    (tmp_path / "mine.yaml").write_text("cloud: sandbox\n")
+    words = ("schedule", "mine.ipynb", "-f", "mine.yaml", "--at", "daily 02:00", "--as", "cron")
+    done = gbg(tmp_path / "home", *words)
+    assert f"gbg run {tmp_path}/mine.ipynb -f {tmp_path}/mine.yaml >/dev/null" in done.stdout, done.stderr
+
+
+def test_where_systemd_does_not_run_nothing_is_installed_and_what_is_there_goes(
+    job: Scheduled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = tmp_path / "units"
+    monkeypatch.setattr(systemd, "BOOTED", tmp_path / "not booted")
+    monkeypatch.setattr(systemd, "unit_folder", lambda: units)
+    with pytest.raises(GbgError, match="not started with it"):
+        systemd.install(job, parse("daily 02:00"))
+    assert not units.exists()
+    units.mkdir()
+    for name in systemd.units(job, parse("daily 02:00")):
+        (units / name).touch()
+    assert systemd.remove(job.name)
+    assert list(units.iterdir()) == []
 
 
 def test_a_parameters_file_with_a_mistake_is_not_scheduled(tmp_path: Path) -> None:
