@@ -98,7 +98,7 @@ def plan_pruning(
         reasons = tuple(_reasons(image, usage, recorded, newest))
         if stage := releases.retriable.get(image.release):
             reasons = (*reasons, f"release {image.release[:8]} can be tried again from {stage}")
-        versions = () if reasons else _versions_of(usage, deployment, image.id)
+        versions = () if reasons else versions_of(usage, deployment, image.id)
         decisions.append(ImageDecision(image, reasons, versions))
     return PrunePlan(deployment, last, tuple(decisions))
 
@@ -193,7 +193,7 @@ def _reasons(
         yield "one of the last" if len(newest) > 1 else "the last"
 
 
-def _versions_of(usage: Usage, deployment: str, image_id: str) -> tuple[TemplateVersion, ...]:
+def versions_of(usage: Usage, deployment: str, image_id: str) -> tuple[TemplateVersion, ...]:
     """Of the deployment's own templates; others are not ours to change."""
     return tuple(one for one in usage.history if one.image == image_id and one.deployment == deployment)
 

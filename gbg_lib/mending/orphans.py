@@ -19,8 +19,8 @@ from gbg_lib.deployment_group import OVER, green_group
 from gbg_lib.errors import AwsError, NotThere
 from gbg_lib.gates.serving import healthy_targets, require_serving
 from gbg_lib.images import Usage, golden_images, read_usage
-from gbg_lib.images.pruning import ImageDecision, remove_image
-from gbg_lib.images.usage import ALIVE, TemplateVersion
+from gbg_lib.images.pruning import ImageDecision, remove_image, versions_of
+from gbg_lib.images.usage import ALIVE
 from gbg_lib.pipeline import LEFT_BY
 from gbg_lib.replay import clock
 
@@ -214,10 +214,11 @@ def _sweep_hook(scene: Scene, orphan: Orphan) -> None:
 
 
 def _sweep_image(scene: Scene, orphan: Orphan) -> None:
-    usage = read_usage(scene.aws)
-    [image] = [one for one in golden_images(scene.aws, scene.deployment) if one.id == orphan.id]
-    versions: tuple[TemplateVersion, ...] = tuple(one for one in usage.history if one.image == orphan.id)
-    list(remove_image(scene.aws, ImageDecision(image, (), versions)))
+    """Nothing where somebody else has removed it meanwhile."""
+    versions = versions_of(read_usage(scene.aws), scene.deployment, orphan.id)
+    for image in golden_images(scene.aws, scene.deployment):
+        if image.id == orphan.id:
+            list(remove_image(scene.aws, ImageDecision(image, (), versions)))
 
 
 def _sweep_version(scene: Scene, orphan: Orphan) -> None:

@@ -25,6 +25,8 @@ class FakeImages:
     """machine → image, group"""
     streams: dict[str, list[str]] = field(default_factory=dict)
     """log stream → events"""
+    template_of: str = "gbg"
+    """the deployment whose launch template it is"""
     stubborn: set[str] = field(default_factory=set)
     """snapshots that stay"""
 
@@ -112,7 +114,7 @@ class FakeImages:
 
     def describe_launch_templates(self, **given: Any) -> dict[str, Any]:
         ours = {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "gbg", "DefaultVersionNumber": 1}
-        tags = [{"Key": "gbg:deployment", "Value": "gbg"}]
+        tags = [{"Key": "gbg:deployment", "Value": self.template_of}]
         return {"LaunchTemplates": [{**ours, "LatestVersionNumber": max(self.versions), "Tags": tags}]}
 
     def describe_launch_template_versions(self, **given: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gbg_lib.images.usage import TemplateVersion, Usage
-from gbg_lib.mending.orphans import Scene, _builders, _versions
+from gbg_lib.mending.orphans import Orphan, Scene, _builders, _sweep_image, _versions
 from tests.unit.aws_fakes import connected
+from tests.unit.image_fakes import FakeImages
 from tests.unit.moved_fakes import GREEN
 
 
@@ -35,6 +36,21 @@ def test_the_template_version_of_a_release_that_can_be_tried_again_is_no_orphan(
         stacks=(),
     )
     assert [one.id for one in _versions(scene, Usage({}, {}, {}, history))] == ["2"]
+
+
+@pytest.mark.parametrize(("owner", "left"), [("gbg", [1, 3]), ("shop", [1, 2, 3])])
+def test_an_image_goes_with_its_own_template_versions_and_with_nobody_elses(
+    owner: str, left: list[int]
+) -> None:
+    cloud = FakeImages(template_of=owner)
+    cloud.bake("ami-1")
+    cloud.bake("ami-2")
+    scene = Scene(cloud.aws, "gbg", "gbg-fleet", {}, GREEN, "arn", "lt-1", releases={}, stacks=())
+    left_behind = Orphan("image", "ami-1", "release e (Failed)", "no machine or template needs it")
+    _sweep_image(scene, left_behind)
+    assert "ami-1" not in cloud.images and "ami-2" in cloud.images
+    assert sorted(cloud.versions) == left
+    _sweep_image(scene, left_behind)
 
 
 class Builder:
