@@ -6,12 +6,17 @@ pandas' own display cuts long values, wraps wide tables and numbers rows, which 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 LEFT = "text-align:left"
+LONG = 18
+"""letters from which on a name may be broken"""
+LONG_NAME, HUMP = re.compile(r"\b(?:[A-Z][a-z0-9]+){2,}\b"), re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""of several words written as one, and where one of them begins"""
 
 
 class Table(pd.DataFrame):
@@ -89,5 +94,10 @@ def _html(cells: Sequence[Sequence[str]], name: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """A resource type may go on in the next line, so that what costs something stays on the page."""
-    return html.escape(text).replace("::", "::<wbr>")
+    """A resource's type and a long name may go on in the next line: the last column stays in sight."""
+    return LONG_NAME.sub(_humps, html.escape(text).replace("::", "::<wbr>"))
+
+
+def _humps(name: re.Match[str]) -> str:
+    """`Deployment<wbr>Group<wbr>Function`; a short one as it is."""
+    return HUMP.sub("<wbr>", name[0]) if len(name[0]) >= LONG else name[0]

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.bakes import OVER
 from gbg_lib.record.words import plain
 from gbg_lib.replay.clock import now
 from gbg_lib.secret.values import masking
@@ -31,13 +32,21 @@ class Piece:
     """None for one that has not begun"""
 
 
-def bake_steps(aws: Aws, automation: str) -> tuple[Piece, ...]:
-    """In their order."""
+@dataclass(frozen=True)
+class Bake:
+    steps: tuple[Piece, ...]
+    over: bool
+
+
+def read_bake(aws: Aws, automation: str) -> Bake:
+    """Its steps in their order."""
     found = aws.call("ssm", "get_automation_execution", AutomationExecutionId=automation)
-    return tuple(
+    execution = found["AutomationExecution"]
+    steps = tuple(
         Piece(step["StepName"], step["StepStatus"], _seconds(step, "ExecutionStartTime", "ExecutionEndTime"))
-        for step in found["AutomationExecution"].get("StepExecutions", [])
+        for step in execution.get("StepExecutions", [])
     )
+    return Bake(steps, execution["AutomationExecutionStatus"] in OVER)
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,11 @@ class Build:
     phases: tuple[Piece, ...]
     log_group: str
     log_stream: str
+    over: bool
 
 
-def build_phases(aws: Aws, build: str) -> Build:
-    """In their order; the last one, which only says that it is over, left out."""
+def read_build(aws: Aws, build: str) -> Build:
+    """Its phases in their order; the last one, which only says that it is over, left out."""
     [found] = aws.call("codebuild", "batch_get_builds", ids=[build])["builds"]
     phases = tuple(
         Piece(one["phaseType"], one.get("phaseStatus", "IN_PROGRESS"), _seconds(one, "startTime", "endTime"))
@@ -56,7 +66,8 @@ def build_phases(aws: Aws, build: str) -> Build:
         if one["phaseType"] != "COMPLETED"
     )
     logs = found.get("logs", {})
-    return Build(phases, logs.get("groupName", ""), logs.get("streamName", ""))
+    over = bool(found.get("buildComplete"))
+    return Build(phases, logs.get("groupName", ""), logs.get("streamName", ""), over)
 
 
 class Tail:

@@ -2,7 +2,7 @@
 
 One look is what can be asked for now. What the running stage does is asked for each time, the rest by turns
 with the requests that this leaves; each stage once more when it is over, so that the end does not depend on
-who looked when.
+who looked when. What says itself that it is over isn't asked again: the pipeline takes a while to see it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gbg_lib.pipeline import BAKE, BUILD, DEPLOY, SOURCE, Action
 from gbg_lib.replay.clock import monotonic, pause
 from gbg_lib.watch.budget import Budget, shared
 from gbg_lib.watch.machines import Machines
-from gbg_lib.watch.pieces import Piece, Tail, bake_steps, build_phases
+from gbg_lib.watch.pieces import Piece, Tail, read_bake, read_build
 from gbg_lib.watch.traffic import Traffic
 
 IN_TURN_SECONDS = 1.0
@@ -41,12 +41,12 @@ class Source:
 
     stage: str
     ask: Callable[[Action], bool]
-    """whether nothing is left to ask for, once the stage is over"""
+    """whether nothing is left to ask for"""
     each_time: Callable[[], bool] = never
     """whether it may have news at each look; else it takes turns"""
     asked: float = -1e9
     final: bool = False
-    """asked for since the stage was over"""
+    """asked for since it was over"""
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Inside:
                 budget = min(self._first, self._rest, key=lambda one: one.wait)
                 self.sleep(budget.wait)
                 self._ask(source, action, budget)
-                left = action.status != GOING_ON and not source.final
+                left = _over(action) and not source.final
 
     def _due(self, by_stage: Mapping[str, Action]) -> list[Source]:
         """What the running stage does comes first."""
@@ -125,8 +125,7 @@ class Inside:
             action = by_stage.get(source.stage)
             if action is None or not action.external_id or source.final:
                 continue
-            over = action.status != GOING_ON
-            if over or source.each_time() or now - source.asked >= IN_TURN_SECONDS:
+            if _over(action) or source.each_time() or now - source.asked >= IN_TURN_SECONDS:
                 due.append(source)
         first = [one for one in due if one.each_time()]
         return [*first, *sorted((one for one in due if one not in first), key=lambda one: one.asked)]
@@ -134,12 +133,11 @@ class Inside:
     def _ask(self, source: Source, action: Action, budget: Budget) -> None:
         source.asked = self.clock()
         before = self.aws.requests.total()
-        nothing_left = True
         try:
-            nothing_left = source.ask(action)
+            source.final = source.ask(action)
         except GbgError as error:
+            source.final = _over(action)
             self.missed[source.ask.__name__.removeprefix("_ask").strip("_").replace("_", " ")] = error.what
-        source.final = nothing_left and action.status != GOING_ON
         for _ in range(self.aws.requests.total() - before):
             budget.take()
 
@@ -149,23 +147,24 @@ class Inside:
     # -- one request each
 
     def _ask_bake(self, action: Action) -> bool:
-        self.bake = bake_steps(self.aws, action.external_id)
-        return True
+        found = read_bake(self.aws, action.external_id)
+        self.bake = found.steps
+        return found.over or _over(action)
 
     def _bake_output(self, action: Action) -> bool:
         self.bake_lines = self._tail(BAKE, self.base["BakeLogGroupName"], action)
-        return True
+        return _over(action)
 
     def _ask_build(self, action: Action) -> bool:
-        found = build_phases(self.aws, action.external_id)
+        found = read_build(self.aws, action.external_id)
         self.build, self._log = found.phases, (found.log_group, found.log_stream)
-        return True
+        return found.over or _over(action)
 
     def _build_output(self, action: Action) -> bool:
         group, stream = self._log
         if group:
             self.build_lines = self._tail(BUILD, group, action, stream)
-        return True
+        return _over(action)
 
     def _tail(self, name: str, group: str, action: Action, stream: str = "") -> tuple[str, ...]:
         tail = self._tails.setdefault(name, Tail(group, action.started, stream))
@@ -173,20 +172,24 @@ class Inside:
         return tail.lines
 
     def _ask_machines(self, action: Action) -> bool:
-        return self._machines.ask(action.external_id, over=action.status != GOING_ON)
+        return self._machines.ask(action.external_id, over=_over(action))
 
     def _list(self, action: Action) -> bool:
         """Not at the end, when the machines' own source asks for it."""
-        if action.status == GOING_ON:
+        if not _over(action):
             self._machines.name(action.external_id)
-        return True
+        return _over(action)
 
     def _ask_health(self, action: Action) -> bool:
         self.health = target_health(self.aws, self.base["TargetGroupArn"])
-        return True
+        return _over(action)
 
     def _ask_former(self, action: Action) -> bool:
         return next(self.former, None) is None
+
+
+def _over(action: Action) -> bool:
+    return action.status != GOING_ON
 
 
 def _by_stage(actions: Sequence[Action]) -> dict[str, Action]:

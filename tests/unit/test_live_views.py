@@ -273,7 +273,7 @@ class FakeServices:
 
     def __init__(self, clock: Clock, machines: int = 60) -> None:
         self.clock, self.asked, self.names = clock, [], []
-        self.install = "InProgress"
+        self.bake = self.install = "InProgress"
         self.machines = [f"i-{number:017x}" for number in range(machines)]
 
     asked: list[float]
@@ -295,9 +295,10 @@ class FakeServices:
 ANSWERS: dict[str, Any] = {
     "get_automation_execution": lambda fake, given: {
         "AutomationExecution": {
+            "AutomationExecutionStatus": fake.bake,
             "StepExecutions": [
                 {"StepName": "updateSystem", "StepStatus": "InProgress", "ExecutionStartTime": BEGIN}
-            ]
+            ],
         }
     },
     "filter_log_events": lambda fake, given: {
@@ -311,7 +312,9 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "batch_get_builds": lambda fake, given: {
-        "builds": [{"phases": [], "logs": {"groupName": "/gbg/build", "streamName": "s"}}]
+        "builds": [
+            {"phases": [], "buildComplete": False, "logs": {"groupName": "/gbg/build", "streamName": "s"}}
+        ]
     },
     "list_deployment_targets": lambda fake, given: {"targetIds": fake.machines},
     "batch_get_deployment_targets": lambda fake, given: {
@@ -374,6 +377,19 @@ class TestInside:
             clock.now += 0.25 + (-1) ** number * 0.004
             assert fake.names[0] == "batch_get_deployment_targets"
         assert set(inside.health) == set(fake.machines) == set(inside.targets)
+
+    def test_a_bake_that_says_that_it_is_over_is_not_asked_again(self) -> None:
+        """So that the build that the pipeline begins then is asked at once."""
+        inside, fake, clock = self.inside()
+        bake = action("BuildGoldenAMI", 0, 1, "InProgress")
+        inside.look([bake])
+        fake.bake = "Success"
+        for over in (bake, bake, action("BuildGoldenAMI", 0, 1)):
+            clock.now += 0.25
+            inside.look([over])
+        assert fake.names.count("get_automation_execution") == 2
+        inside.look([action("BuildGoldenAMI", 0, 1), action("Build", 2, 3, "InProgress")])
+        assert fake.names[-1] == "batch_get_builds"
 
     def test_machines_that_have_nothing_to_come_take_turns(self) -> None:
         """While blue waits for its end, say: health and new machines come up more often then."""

@@ -62,6 +62,11 @@ class TestTable:
         assert "AWS::<wbr>EC2::<wbr>VPC" in shown._repr_html_()
         assert "AWS::EC2::VPC" in repr(shown)
 
+    def test_a_long_name_may_be_broken_between_its_words_and_a_short_one_stays(self) -> None:
+        shown = table([{"names": "DeploymentGroupFunctionRole, LoadBalancer"}], ["names"])
+        assert "Deployment<wbr>Group<wbr>Function<wbr>Role, LoadBalancer" in shown._repr_html_()
+        assert "DeploymentGroupFunctionRole" in repr(shown)
+
     def test_html_says_the_same_and_is_escaped(self) -> None:
         shown = table([{"a<b": "<script>"}], ["a<b"], "x & y")._repr_html_()
         assert "x &amp; y" in shown and "a&lt;b" in shown and "&lt;script&gt;" in shown
