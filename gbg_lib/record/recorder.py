@@ -193,9 +193,8 @@ class Recorder:
         before = {one.id: one for one in archive.evidence}
         news = [one for one in found.evidence.values() if is_news(one, before.get(one.id))]
         if not news and (archive.settled or not _settled(subject)):
-            return Recorded(
-                path, "nothing", "nothing new yet", 0, used, _missing(found), self.bucket.address(path)
-            )
+            why = "it is settled, and what it lacks can't be had" if archive.settled else "nothing new yet"
+            return Recorded(path, "nothing", why, 0, used, _missing(found), self.bucket.address(path))
         names_there = archive.names
         files = {name: data for name, data in found.files.items() if name not in names_there}
         manifest = self._manifest(subject, found, archive.name, archive)

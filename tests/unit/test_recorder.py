@@ -106,7 +106,8 @@ def test_what_could_not_be_had_is_asked_for_again_and_noted_once(cloud: FakeServ
     archive = open_archive(first.path)
     assert archive.settled and archive.manifest.summary["missing"] == 2
     for _ in range(2):
-        assert made.record(NEW).action == "nothing"
+        again = made.record(NEW)
+        assert (again.action, again.reason) == ("nothing", "it is settled, and what it lacks can't be had")
         assert {"traffic", "images"} <= set(made.asked)
     assert len(open_archive(first.path).manifest_names) == 1
     made.lost = frozenset({"images"})
