@@ -142,13 +142,21 @@ class ReleaseLock:
         return reason
 
     def look(self) -> Held | None:
+        """Raises AwsError for a lock that can't be read: one of a newer version, or none of ours."""
         try:
             found = self.aws.call("s3", "get_object", Bucket=self.bucket, Key=KEY)
         except NotThere:
             return None
-        told = json.loads(found["Body"].read())
-        told["owner"] = Owner(**told["owner"])
-        return Held(**told, etag=found["ETag"], age=age(found))
+        try:
+            told = json.loads(found["Body"].read())
+            told["owner"] = Owner(**told["owner"])
+            return Held(**told, etag=found["ETag"], age=age(found))
+        except (ValueError, KeyError, TypeError) as error:
+            raise AwsError(
+                f"release lock in {self.bucket}",
+                f"it can't be read: {error}",
+                f"take a newer golden-blue-green; or, when nobody releases, delete s3://{self.bucket}/{KEY}",
+            ) from error
 
     def renew(self) -> None:
         """Raises Locked when it was taken over meanwhile. One that went with its bucket nobody has taken.

@@ -268,6 +268,16 @@ def test_an_odd_answer_does_not_end_the_renewing(bucket: FakeBucket) -> None:
     assert bucket.reads >= 2
 
 
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"owner": {"name": "a newer field"}}'])
+def test_a_lock_that_cant_be_read_is_nobodys_to_take(
+    locks: list[ReleaseLock], bucket: FakeBucket, content: bytes
+) -> None:
+    bucket.objects[KEY] = (content, bucket.now)
+    with pytest.raises(AwsError, match="it can't be read"):
+        locks[0].take("a release")
+    assert bucket.objects[KEY][0] == content
+
+
 def test_a_process_of_another_machine_with_the_same_name_is_not_taken_for_gone(bucket: FakeBucket) -> None:
     """As containers of one image have it."""
     owner = replace(this_process(), pid_started="not that of the process here", machine="another container")
