@@ -164,16 +164,23 @@ class ReleaseGates:
         except AccessRefused as error:
             done = f"deployment {found.id} goes on, for it may not be stopped ({error.what})"
         except AwsError as error:
-            if not error.what.startswith(COMPLETED):
+            status = self._status(found) if error.what.startswith(COMPLETED) else ""
+            if not status:
                 self._unstopped = found, refusal
                 return
-            status = deployment(self.aws, found.id).status
             if status == "Succeeded":
                 done = f"blue is gone already ({error.what}); runbook 05 says which way back is open"
             else:
                 done = f"deployment {found.id} is over already: {status}"
         self._unstopped = None
         self.refusal = GateRefused(refusal.where, f"{refusal.what}; {done}", refusal.try_this)
+
+    def _status(self, found: Deployment) -> str:
+        """As AWS tells it now; empty where it doesn't answer."""
+        try:
+            return deployment(self.aws, found.id).status
+        except AwsError:
+            return ""
 
     def _continue(self, found: Deployment) -> None:
         self.aws.call(

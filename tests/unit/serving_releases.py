@@ -57,6 +57,8 @@ class FakeReleases(ServingState):
         return {"deployments": [name for name, one in self.deployments.items() if one.status in wanted]}
 
     def get_deployment(self, **given: Any) -> dict[str, Any]:
+        if self.read_errors:
+            raise refusal(self.read_errors.pop(0), "not now")
         name = given["deploymentId"]
         found = self.deployments[name]
         told = {

@@ -116,6 +116,7 @@ class ServingState:
         self.start_error = ""
         """what starting an execution ends with"""
         self.stop_errors: list[str] = []
+        self.read_errors: list[str] = []
         """what the next tries to stop a deployment end with"""
         self.deployed_to: list[str] = []
         """releases that a deployment brought again, as they were started"""

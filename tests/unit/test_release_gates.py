@@ -411,6 +411,22 @@ class TestGoingOn:
         with pytest.raises(GateRefused, match="is stopped, and the traffic is blue's"):
             gates.require()
 
+    def test_what_became_of_a_deployment_is_asked_again_where_aws_did_not_tell(
+        self, cloud: FakeServing
+    ) -> None:
+        self.moved(cloud)
+        cloud.green = serving_state.figures(1000, errors=100)
+        gates, aws = self.gates(cloud)
+        found = deployment(aws, "d-NEW")
+        cloud.deployments["d-NEW"].status = "Stopped"
+        cloud.read_errors = ["ThrottlingException"]
+        gates.look(found)
+        with pytest.raises(GateRefused, match="deployment d-NEW could not be stopped"):
+            gates.require()
+        gates.look(found)
+        with pytest.raises(GateRefused, match="deployment d-NEW is over already: Stopped"):
+            gates.require()
+
     def test_a_release_that_may_not_be_stopped_is_told_with_the_gates_own_reason(
         self, cloud: FakeServing
     ) -> None:
