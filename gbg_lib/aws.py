@@ -119,7 +119,7 @@ class Aws:
                 self.changes.append(words)
             else:
                 self.acts(words, guarded=not operation.startswith(STOPS))
-        again = repeatable(operation)
+        again = repeatable(operation, params)
         request = getattr(self._client(service, again=again), operation)
 
         def ask() -> Any:

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/boto3/latest/guide/retries.html
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from botocore.config import Config
@@ -41,6 +41,8 @@ SAME_TWICE = (
 """how the operations begin whose second time changes nothing"""
 WITH_TOKEN = frozenset({"start_pipeline_execution", "run_instances", "create_launch_template_version"})
 """operations that botocore gives a token, by which AWS knows the second time"""
+CONDITIONS = frozenset({"IfMatch", "IfNoneMatch"})
+"""an object that is written on one of them is refused the second time, and the same otherwise"""
 NOTHING_DONE = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException"}
     | {"RequestThrottled", "RequestLimitExceeded", "TooManyRequestsException", "BandwidthLimitExceeded"}
@@ -49,8 +51,10 @@ NOTHING_DONE = frozenset(
 """codes by which AWS says that it did nothing, and may be asked again"""
 
 
-def repeatable(operation: str) -> bool:
-    """For an operation named as in boto3."""
+def repeatable(operation: str, params: Iterable[str] = ()) -> bool:
+    """For an operation named as in boto3, and the names of what it is given."""
+    if operation == "put_object":
+        return CONDITIONS.isdisjoint(params)
     return reads(operation) or operation.startswith(SAME_TWICE) or operation in WITH_TOKEN
 
 

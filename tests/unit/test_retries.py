@@ -33,12 +33,13 @@ class Answers:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         handler.rfile.read(int(handler.headers["Content-Length"]))
-        self.asked.append(handler.headers["X-Amz-Target"].partition(".")[2])
+        target = handler.headers["X-Amz-Target"]
+        self.asked.append(target.partition(".")[2] if target else handler.command)
         status, code = self.answers.pop(0) if self.answers else (200, "")
         if not status:
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
-        body = json.dumps({"__type": code} if code else {}).encode()
+        body = json.dumps({"__type": code} if code else {}).encode() if target else b""
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
@@ -49,6 +50,9 @@ class Answers:
 def door_to(service: Answers) -> Iterator[Aws]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            service.answer(self)
+
+        def do_PUT(self) -> None:
             service.answer(self)
 
         def log_message(self, *_: Any) -> None:
@@ -91,6 +95,16 @@ def test_over_the_wire_a_change_that_may_have_happened_is_sent_once(
         aws.call("ssm", operation, **params)
     assert len(service.asked) == times
     assert set(service.asked) == {operation.title().replace("_", "")}
+
+
+@pytest.mark.parametrize(("condition", "times"), [({}, 2), ({"IfNoneMatch": "*"}, 1)])
+def test_over_the_wire_what_a_run_made_is_written_again_and_a_lock_is_not(
+    condition: dict[str, str], times: int
+) -> None:
+    service = Answers(LOST)
+    with door_to(service) as aws, suppress(AwsError) if times == 1 else nullcontext():
+        aws.call("s3", "put_object", Bucket="mine", Key="runs/x", Body=b"x", **condition)
+    assert service.asked == ["PUT"] * times
 
 
 def test_what_is_sent_again_slows_down_by_itself_when_aws_is_busy() -> None:
@@ -153,13 +167,17 @@ def test_asking_ends() -> None:
         ("delete_change_set", True),
         ("start_pipeline_execution", True),
         ("execute_change_set", False),
-        ("put_object", False),
         ("publish", False),
         ("start_automation_execution", False),
     ],
 )
 def test_reads_and_what_is_the_same_twice_are_repeatable(operation: str, again: bool) -> None:
     assert repeatable(operation) == again
+
+
+@pytest.mark.parametrize(("condition", "again"), [([], True), (["IfMatch"], False), (["IfNoneMatch"], False)])
+def test_an_object_is_written_again_unless_it_is_on_a_condition(condition: list[str], again: bool) -> None:
+    assert repeatable("put_object", ["Bucket", "Key", "Body", *condition]) == again
 
 
 @pytest.mark.parametrize("operation", sorted(WITH_TOKEN))
