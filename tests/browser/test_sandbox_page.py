@@ -118,6 +118,31 @@ def test_a_machines_console_is_read_along(page: Chromium, address: str) -> None:
     assert page.errors == []
 
 
+STEP = {"action": "aws:runCommand", "status": "Failed", "output": "a line"}
+BAKE = {
+    **{"id": "b-1", "document": "gbg-bake", "status": "Failed", "parameters": {}, "outputs": {}},
+    **{"started": "2026-01-01T10:00:00Z", "ended": "2026-01-01T10:01:00Z", "going_on": False},
+    "failure": "failBake: the status is none of the desired values",
+    "steps": [
+        {**STEP, "name": "updateSystem", "failure": "no mirror answers, OutputPayload=again"},
+        {**STEP, "name": "failBake", "failure": "the status is none of the desired values"},
+    ],
+}
+"""as the stream tells it (gbg_sandbox/page/sections/bakes.py), with what matters here"""
+
+
+def test_a_failed_bake_says_first_what_failed_first(page: Chromium, address: str) -> None:
+    page.errors.clear()
+    see(page, address, "bakes", "Bakes")
+    page.value(
+        f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.bakes = [{json.dumps(BAKE)}]; }})"
+    )
+    page.until("document.querySelector('.card > .why')?.textContent === 'updateSystem: no mirror answers'")
+    page.until("document.querySelector('main [aria-label=\"Output of updateSystem\"]')?.checkVisibility()")
+    assert page.nameless("document.querySelector('main')") == []
+    assert page.errors == []
+
+
 def test_a_hostile_name_is_text(page: Chromium, address: str, aws: Aws) -> None:
     page.errors.clear()
     found = aws.call("ec2", "describe_instances")["Reservations"][0]["Instances"][0]["InstanceId"]

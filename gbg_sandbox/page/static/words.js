@@ -22,6 +22,9 @@ export const state = (status, text = plain(status)) =>
 export const plain = (status) =>
   String(status).replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
 
+/** An action's or a step's failure; Automation says a command's output twice. */
+export const gist = (failure) => failure.split(", OutputPayload=")[0];
+
 /** Where a column says what it is about: the sign to see, the word to hear. */
 export const sign = (status) =>
   h("span", { class: `state ${kind(status)}`, title: plain(status) }, h("i", { "aria-hidden": "true" }, SIGNS[kind(status)]), h("span", { class: "unseen" }, plain(status)));

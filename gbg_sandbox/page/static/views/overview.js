@@ -1,7 +1,7 @@
 import { traffic } from "../chart.js";
 import { h } from "../dom.js";
 import { denials, known, releases, sides } from "../state.js";
-import { ago, between, card, clock, empty, facts, kind, plain, sentence, short, state, typed } from "../words.js";
+import { ago, between, card, clock, empty, facts, gist, kind, plain, sentence, short, state, typed } from "../words.js";
 import { back, board } from "./pipeline.js";
 
 export const title = "Overview";
@@ -76,7 +76,7 @@ function release() {
     h("p", { class: "big" }, state(newest.status), " ", h("span", { class: "quiet" }, between(newest.started, newest.status === "InProgress" ? null : newest.updated))),
     h("p", {}, newest.message.split("\n")[0] || "(no message)"),
     newest.back_to && h("p", {}, back(newest)),
-    failed && [h("p", { class: "why" }, `${failed.stage}: ${failed.error || failed.summary}`), h("p", {}, closer(failed, newest))],
+    failed && [h("p", { class: "why" }, `${failed.stage}: ${gist(failed.error || failed.summary)}`), h("p", {}, closer(failed, newest))],
     facts([["commit", h("code", {}, short(newest.commit))], ["golden AMI", image && h("code", {}, image)], ["began", ago(newest.started)]]));
 }
 

@@ -1,6 +1,6 @@
 import { h } from "../dom.js";
 import { known } from "../state.js";
-import { ago, between, card, empty, facts, kind, plain, seconds, short, state, table, tail, typed, words } from "../words.js";
+import { ago, between, card, empty, facts, gist, kind, plain, seconds, short, state, table, tail, typed, words } from "../words.js";
 
 export const title = "Pipeline";
 
@@ -27,7 +27,7 @@ export function board(pipeline) {
       h("h3", {}, stage.name),
       h("p", {}, state(status), " ", h("span", { class: "quiet" }, last && between(last.started, kind(status) === "busy" ? null : last.updated))),
       h("p", { class: "quiet" }, stage.providers.join(", "), stage.open ? "" : " · closed"),
-      actions.filter((one) => one.error).map((one) => h("p", { class: "why" }, one.error)));
+      actions.filter((one) => one.error).map((one) => h("p", { class: "why" }, gist(one.error))));
   }));
 }
 
