@@ -51,6 +51,9 @@ class Measured(ReleaseView):
     def look(self) -> None:
         self._timed(super().look)
 
+    def go_round(self) -> None:
+        self._timed(super().go_round)
+
     def finish(self) -> None:
         began = time.monotonic()
         self._timed(super().finish)
@@ -139,7 +142,7 @@ def release(step: ReleaseRun, view: Measured | None) -> float:
             pass
     else:
         with contextlib.redirect_stdout(io.StringIO()):  # without a notebook a display is printed
-            following(states, view.hear, view.draw, step.aws, view.look, view.finish)
+            following(states, view.hear, view.draw, step.aws, view.look, view.finish, "", view.go_round)
     return step.release(execution).seconds
 
 

@@ -22,7 +22,7 @@ from gbg_lib.watch.pieces import Piece, Tail, read_bake, read_build
 from gbg_lib.watch.traffic import Traffic
 
 IN_TURN_SECONDS = 1.0
-NEAR_SECONDS = 0.1
+NEAR_SECONDS = 0.15
 """that a look waits for its turn; where more are missing it is the next look's"""
 GOING_ON = "InProgress"
 
@@ -72,6 +72,7 @@ class Inside:
         self._first, self._rest = shared(self.aws.poll_seconds, self.clock)
         self._tails: dict[str, Tail] = {}
         self._log = ("", "")
+        self._looked: Source | None = None
         self._sources = [
             Source(BAKE, self._ask_bake, each_time=always),
             Source(BUILD, self._ask_build, each_time=always),
@@ -88,19 +89,24 @@ class Inside:
         return self._machines.targets
 
     def look(self, actions: Sequence[Action]) -> None:
-        """One look: a visit while machines change, and as many requests as may be made now."""
+        """One look: a visit while machines change, and a request for what goes on."""
         by_stage = _by_stage(actions)
         deploy = by_stage.get(DEPLOY)
         if deploy is not None and deploy.status == GOING_ON and self.traffic.site:
             self.traffic.visit(deploy.external_id)
-        due = self._due(by_stage)
-        for source in due:
-            budget = self._rest
-            if source is due[0] and self._first.wait <= NEAR_SECONDS:
-                self.sleep(self._first.wait)
-                budget = self._first
-            if budget.free > 0:
-                self._ask(source, by_stage[source.stage], budget)
+        self._looked = next(iter(self._due(by_stage)), None)
+        if self._looked is None or self._first.wait > NEAR_SECONDS:
+            self._looked = None
+            return
+        self.sleep(self._first.wait)
+        self._ask(self._looked, by_stage[self._looked.stage], self._first)
+
+    def go_round(self, actions: Sequence[Action]) -> None:
+        """All else, as far as requests are left: when that look is shown already."""
+        by_stage = _by_stage(actions)
+        for source in self._due(by_stage):
+            if source is not self._looked and self._rest.free > 0:
+                self._ask(source, by_stage[source.stage], self._rest)
 
     def finish(self, actions: Sequence[Action]) -> None:
         """What the end of the last stage has left to ask for; waits for its turn.

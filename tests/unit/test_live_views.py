@@ -6,7 +6,7 @@ import html
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -247,6 +247,23 @@ class TestPause:
         aws.pause()
         assert looks == [threading.get_ident()]
 
+    def test_what_goes_on_is_drawn_before_all_else_is_asked_for(self) -> None:
+        """The first request to a service may take half a second: its client is made."""
+        aws, done = connected(), list[str]()
+
+        def news() -> Iterator[int]:
+            aws.pause()
+            yield 1
+
+        def told(what: str) -> Callable[[], None]:
+            return lambda: done.append(what)
+
+        def draw(*, over: bool = False, note: str = "") -> None:
+            done.append("drawn")
+
+        following(news(), lambda _: None, draw, aws, told("look"), go_round=told("round"))
+        assert done == ["look", "drawn", "round", "drawn"]
+
     def test_looks_are_so_far_apart_whatever_they_take(self) -> None:
         aws = connected()
         aws.poll_seconds = 0.6
@@ -342,6 +359,12 @@ def most_in_a_second(asked: Sequence[float]) -> int:
     return max(sum(first <= one < first + 1 for one in asked) for first in asked)
 
 
+def look(inside: Inside, actions: Sequence[Action]) -> None:
+    """As a view does in a pause."""
+    inside.look(actions)
+    inside.go_round(actions)
+
+
 class TestInside:
     def inside(self, poll_seconds: float = 0.25) -> tuple[Inside, FakeServices, Clock]:
         clock = Clock()
@@ -359,7 +382,7 @@ class TestInside:
         inside, fake, clock = self.inside(poll_seconds)
         actions = [action(stage, 0, 1, "InProgress") for stage in ("BuildGoldenAMI", "Build", "Deploy")]
         for number in range(400):
-            inside.look(actions)
+            look(inside, actions)
             clock.now += poll_seconds + number % 3 / 100
         assert most_in_a_second(fake.asked) <= REQUESTS_A_SECOND
         assert len(fake.asked) / (clock.now - 100) > used
@@ -369,11 +392,11 @@ class TestInside:
         deploy = [action(stage, 0, 1) for stage in ("BuildGoldenAMI", "Build")]
         deploy.append(action("Deploy", 0, 1, "InProgress"))
         for _ in range(12):
-            inside.look(deploy)
+            look(inside, deploy)
             clock.now += 0.25
         for number in range(40):
             fake.names.clear()
-            inside.look(deploy)
+            look(inside, deploy)
             clock.now += 0.25 + (-1) ** number * 0.004
             assert fake.names[0] == "batch_get_deployment_targets"
         assert set(inside.health) == set(fake.machines) == set(inside.targets)
@@ -382,13 +405,13 @@ class TestInside:
         """So that the build that the pipeline begins then is asked at once."""
         inside, fake, clock = self.inside()
         bake = action("BuildGoldenAMI", 0, 1, "InProgress")
-        inside.look([bake])
+        look(inside, [bake])
         fake.bake = "Success"
         for over in (bake, bake, action("BuildGoldenAMI", 0, 1)):
             clock.now += 0.25
-            inside.look([over])
+            look(inside, [over])
         assert fake.names.count("get_automation_execution") == 2
-        inside.look([action("BuildGoldenAMI", 0, 1), action("Build", 2, 3, "InProgress")])
+        look(inside, [action("BuildGoldenAMI", 0, 1), action("Build", 2, 3, "InProgress")])
         assert fake.names[-1] == "batch_get_builds"
 
     def test_machines_that_have_nothing_to_come_take_turns(self) -> None:
@@ -396,11 +419,11 @@ class TestInside:
         inside, fake, clock = self.inside()
         fake.install = "Succeeded"
         for _ in range(12):
-            inside.look([action("Deploy", 0, 1, "InProgress")])
+            look(inside, [action("Deploy", 0, 1, "InProgress")])
             clock.now += 0.25
         fake.names.clear()
         for _ in range(12):
-            inside.look([action("Deploy", 0, 1, "InProgress")])
+            look(inside, [action("Deploy", 0, 1, "InProgress")])
             clock.now += 0.25
         assert {fake.names.count(name) for name in ANSWERS if "target" in name} <= {2, 3, 4}
 
@@ -409,7 +432,7 @@ class TestInside:
         bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
         for _ in range(8):
             before = fake.names.count("get_automation_execution")
-            inside.look(bake)
+            look(inside, bake)
             assert fake.names.count("get_automation_execution") == before + 1
             clock.now += 0.25
         assert inside.bake[0].name == "updateSystem" and inside.bake_lines == ("hello",) * 2
@@ -433,7 +456,7 @@ class TestInside:
 
     def test_machines_that_came_last_are_there_at_the_end(self) -> None:
         inside, fake, clock = self.inside()
-        inside.look([action("Deploy", 0, 1, "InProgress")])
+        look(inside, [action("Deploy", 0, 1, "InProgress")])
         fake.machines.append("i-late")
         clock.now += 0.25
         inside.finish([action("Deploy", 0, 1)])
@@ -450,7 +473,7 @@ class TestInside:
 
         inside.former = former()
         source = [action("Source", 0, 1)]
-        inside.look(source)
+        look(inside, source)
         assert steps == [0]
         clock.now += 0.25
         inside.finish(source)
@@ -464,7 +487,7 @@ class TestInside:
                 raise refusal("AccessDenied", "not you")
 
         inside = Inside(connected(ssm=Refusing(), logs=FakeServices(Clock())), {"BakeLogGroupName": "/b"})
-        inside.look([action("BuildGoldenAMI", 0, 1, "InProgress")])
+        look(inside, [action("BuildGoldenAMI", 0, 1, "InProgress")])
         assert inside.missed == {"bake": "not you"}
         seen = release_board(ReleaseState(missed=inside.missed)).text
         assert "Not seen" in seen and "bake · not you" in seen

@@ -36,8 +36,9 @@ def following(
     look: Callable[[], None] = lambda: None,
     finish: Callable[[], None] = lambda: None,
     goes_on: str = "",
+    go_round: Callable[[], None] = lambda: None,
 ) -> None:
-    """`look` and a drawing in each pause of whoever makes the news; raises what that raises.
+    """`look`, a drawing and `go_round` in each pause of whoever makes the news; raises what that raises.
 
     An interrupt is raised as WatchingEnded, with what `goes_on` and how to follow it.
     """
@@ -45,6 +46,7 @@ def following(
     def pause() -> None:
         look()
         draw()
+        go_round()
 
     pieces: Iterator[News] = iter(news)
     try:

@@ -176,6 +176,10 @@ class ReleaseView:
             if self.inside.traffic.visits:
                 self._frame.show(self.inside.traffic.visits[-1].who)
 
+    def go_round(self) -> None:
+        if self.inside:
+            self.inside.go_round(self.actions)
+
     def finish(self) -> None:
         if self.inside:
             self.inside.finish(self.actions)
@@ -219,4 +223,4 @@ def show_release(states: Iterable[Sequence[Action]], step: ReleaseRun | None = N
     """The release from inside, as long as `states` tells of it. Ends with what `states` ends with."""
     view = ReleaseView(step)
     aws = step.aws if step else None
-    following(states, view.hear, view.draw, aws, view.look, view.finish, GOES_ON)
+    following(states, view.hear, view.draw, aws, view.look, view.finish, GOES_ON, view.go_round)
