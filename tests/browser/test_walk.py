@@ -436,3 +436,22 @@ def test_a_view_goes_on_when_the_page_is_loaded_again(lab: Lab, page: Chromium, 
     assert "over: counted to" in runbook.wait_run(1)
     assert page.value(f"{runbook.cell(1)}.querySelector('.jp-InputPrompt').textContent") == "[1]:"
     page.errors = [one for one in page.errors if not NO_SUCH_COMM.fullmatch(one)]
+
+
+def test_what_a_cell_asks_is_heard_and_answered_with_the_keyboard(
+    lab: Lab, page: Chromium, runbook: Runbook
+) -> None:
+    notebook = nbformat.read(lab.project / "runbooks" / "00_welcome.ipynb", as_version=4)
+    asks = new_code_cell("print('said', input('A gate. Type go or stop: '))")
+    notebook.cells = [new_markdown_cell("# 11 · Asking"), asks]
+    nbformat.write(notebook, lab.project / "runbooks" / "11_asking.ipynb")
+    runbook.open_file("11_asking.ipynb")
+    runbook.wait_open("11")
+    runbook.stand(1)
+    page.press("Enter", SHIFT)
+    page.until("document.activeElement.matches('.jp-Stdin-input')")
+    [field] = [name for role, name, _ in runbook.told(1) if role in FIELDS]
+    assert field.startswith("A gate. Type go or stop:")
+    page.type("go")
+    page.press("Enter")
+    assert "said go" in runbook.wait_run(1)

@@ -75,7 +75,8 @@ export function sentence(event) {
   const on = d["logical-resource-id"] ?? d.action ?? d.stage ?? d.pipeline ?? d.StepName ?? d.deploymentId ?? d["instance-id"] ?? d.instanceId
     ?? d.EC2InstanceId ?? d.AutoScalingGroupName ?? d["project-name"] ?? d.alarmName ?? d.target ?? tail(event.resources[0] ?? "");
   const machine = d.deploymentId && d.instanceId ? ` on ${tail(d.instanceId)}` : "";
-  const line = [on + machine, told(outcome(d))].filter(Boolean).join(": ");
+  const said = [told(outcome(d)), d.description].filter(Boolean).join(", ");
+  const line = [on + machine, said].filter(Boolean).join(": ");
   return line.length > MOST_LETTERS ? `${line.slice(0, MOST_LETTERS)}…` : line;
 }
 
