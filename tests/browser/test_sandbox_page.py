@@ -202,7 +202,24 @@ def test_it_is_usable_without_a_mouse(page: Chromium, address: str) -> None:
         "[...document.querySelectorAll('a, button, input')]"
         ".every(one => one.textContent || one.labels?.length)"
     )
-    for key in ("keyDown", "keyUp"):
-        page.send("Input.dispatchKeyEvent", type=key, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    page.press("Tab")
     assert page.value("document.activeElement.className") == "skip"
+    page.press("Enter")
+    page.until("document.activeElement.id === 'main'")
     assert page.value("document.querySelector('[aria-current=page]').textContent").startswith("Stacks")
+    page.press("Tab")
+    page.press("Enter")
+    page.until("document.activeElement.matches('main summary') && document.activeElement.parentElement.open")
+    assert page.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_events_are_filtered_and_shown_again_without_a_mouse(page: Chromium, address: str) -> None:
+    see(page, address, "events", "Events")
+    page.until("document.querySelector('#filter')")
+    while not page.value("document.activeElement.id === 'filter'"):
+        page.press("Tab")
+    page.type("nothing is called so")
+    shown = "document.querySelector('main .quiet').textContent"
+    page.until(f"{shown} === '0 shown'")
+    page.press("Escape")
+    page.until(f"document.querySelector('#filter').value === '' && {shown} !== '0 shown'")

@@ -91,6 +91,10 @@ addEventListener("keydown", ({ key }) => {
   if (key === "Escape" && text) location.hash = `#/${[name, of].filter(Boolean).join("/")}`;
 });
 addEventListener("click", (event) => {
+  if (event.target.closest?.(".skip")) {
+    event.preventDefault(); // the address says which section is shown
+    place("main").focus();
+  }
   const what = event.target.closest?.("[data-do]")?.dataset.do;
   if (what === "visitors") { overview.sendVisitors(); draw(); }
 });
