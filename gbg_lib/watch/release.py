@@ -105,7 +105,8 @@ class Inside:
         """All else, as far as requests are left: when that look is shown already."""
         by_stage = _by_stage(actions)
         for source in self._due(by_stage):
-            if source is not self._looked and self._rest.free > 0:
+            if source is not self._looked and self._rest.wait <= NEAR_SECONDS:
+                self.sleep(self._rest.wait)
                 self._ask(source, by_stage[source.stage], self._rest)
 
     def finish(self, actions: Sequence[Action]) -> None:

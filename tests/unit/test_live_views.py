@@ -401,6 +401,17 @@ class TestInside:
             assert fake.names[0] == "batch_get_deployment_targets"
         assert set(inside.health) == set(fake.machines) == set(inside.targets)
 
+    def test_all_else_comes_round_once_a_second_and_not_a_look_later(self) -> None:
+        inside, fake, clock = self.inside()
+        bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
+        began = clock.now
+        while clock.now < began + 20:
+            before = clock.now
+            look(inside, bake)
+            clock.now = max(clock.now, before + 0.25)
+        assert fake.names.count("filter_log_events") >= 19
+        assert most_in_a_second(fake.asked) <= REQUESTS_A_SECOND
+
     def test_a_bake_that_says_that_it_is_over_is_not_asked_again(self) -> None:
         """So that the build that the pipeline begins then is asked at once."""
         inside, fake, clock = self.inside()
