@@ -188,6 +188,7 @@ def test_the_terminal_ends_with_the_address_and_says_little_else(lab: Lab, page:
 def test_00_welcomes(page: Chromium, runbook: Runbook) -> None:
     runbook.wait_open("00")
     assert "Would you like" not in page.text()
+    assert runbook.pictures("How to read a runbook") == 1
     see(page, "00-opened")
     runbook.clear()
     shown = runbook.run("Parameters")
