@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from gbg_sandbox.cloud import Cloud
 
 
+LOOK_SECONDS = 2.0
+"""between two looks whether its folder is there"""
+
+
 def load_ahead(cloud: Cloud) -> None:
     """Then leave what was loaded out of garbage collection: it stays, and looking through it takes 0.3 s."""
     from gbg_sandbox.gateway import warm
@@ -53,7 +57,10 @@ def main() -> int:
         return 1
     home.write_ready(cloud)
     cloud.spawn("loading ahead", load_ahead, cloud)
-    stopping.wait()
+    while not stopping.wait(LOOK_SECONDS):
+        if home.is_gone():
+            logging.error("its folder %s was removed: it ends, as everything that it began", home.folder)
+            os._exit(1)  # in its folder's place may be another one's
     home.forget()
     status = 1
     try:

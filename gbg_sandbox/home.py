@@ -210,7 +210,7 @@ class Home:
         from gbg_sandbox.cloud import Cloud
         from gbg_sandbox.machines import open_machines
 
-        self._hold()
+        self._kept = self._hold()
         if self.log_file.exists():
             os.truncate(self.log_file, 0)  # of the one before
         self._clear()
@@ -241,6 +241,10 @@ class Home:
                     os.close(kept)
                     raise _starting(self.folder, holder) from error
                 time.sleep(0.02)
+
+    def is_gone(self) -> bool:
+        """Whether somebody removed the folder: nobody would find this sandbox any more, nor stop it."""
+        return os.fstat(self._kept).st_nlink == 0
 
     def write_ready(self, cloud: Cloud) -> None:
         self._write_profile(cloud.service("iam").operator(), cloud)

@@ -323,6 +323,16 @@ def test_a_sandbox_that_died_is_told_and_cleaned_up(tmp_path: Path, monkeypatch:
     assert gbg(home, "status").stderr.startswith("sandbox: it is not up")
 
 
+def test_a_sandbox_whose_folder_was_removed_ends_with_all_that_it_began(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    family = below(home.up().pid)
+    try:
+        shutil.rmtree(home.folder)
+        assert not outliving(family, seconds=60)
+    finally:
+        home.down()
+
+
 def test_a_sandbox_in_another_container_has_not_died(tmp_path: Path) -> None:
     """Its lock is seen, and its process is not: as this one's by a command in another process namespace."""
     home = tmp_path / "home"
