@@ -34,4 +34,5 @@ def _stopped(number: int, _: object) -> None:
     }
     if "--json" in sys.argv:
         os.write(1, (json.dumps({**told, "runs": []}) + "\n").encode())
+    os.write(2, f"run: interrupted by {signal.Signals(number).name}, before it began\n".encode())
     os._exit(INTERRUPTED)

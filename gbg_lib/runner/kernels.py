@@ -7,17 +7,21 @@ A kernel started anew spends over two seconds on imports. The process to fork fr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import current_process, forkserver, get_context, parent_process
+from multiprocessing import current_process, forkserver, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
 LOADED = ["gbg_lib.runner.loaded"]
 BACKEND = "module://matplotlib_inline.backend_inline"
 """where a notebook's pictures go: matplotlib reads it once, when it is loaded"""
+
+INTERRUPT = {signal.SIGINT}
+"""a terminal's Control-C goes to every process in it; to that of which kernels are forked it is no news"""
 
 _context = get_context("forkserver")
 
@@ -26,7 +30,12 @@ def prepare() -> None:
     """Start the process that kernels are forked from; returns at once. It ends with this one."""
     os.environ.setdefault("MPLBACKEND", BACKEND)
     forkserver.set_forkserver_preload(LOADED)
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # it unblocks signals, and is started with the other otherwise
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)  # which the new process keeps
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 class ForkedKernel:
@@ -86,6 +95,7 @@ def _become_kernel(argv: list[str], environment: Mapping[str, str], folder: str)
     from ipykernel.kernelapp import launch_new_instance
 
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

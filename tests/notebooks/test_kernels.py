@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +63,21 @@ def test_a_kernel_that_does_not_listen_yet_is_knocked_at_often() -> None:
     finally:
         client.stop_channels()
         manager.cleanup_connection_file()
+
+
+def test_a_terminals_control_c_leaves_the_process_that_kernels_are_forked_from_alone() -> None:
+    """While it loads as well; those that it forks can be interrupted."""
+    code = (
+        "import os, signal\n"
+        "from gbg_lib.runner import kernels\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "kernels.prepare()\n"
+        "os.killpg(0, signal.SIGINT)\n"
+        "forked = kernels.ForkedKernel(['--no-such-option'], dict(os.environ), '.')\n"
+        "print(forked.wait())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, start_new_session=True
+    )
+    assert "KeyboardInterrupt" not in done.stderr
+    assert done.stdout == "2\n"

@@ -229,6 +229,7 @@ def test_a_signal_before_a_run_has_begun_is_told_too() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     told = {"status": "interrupted", "exit_status": 4, "what": "SIGTERM, before it began", "runs": []}
     assert (done.returncode, json.loads(done.stdout)) == (4, told)
+    assert done.stderr == "run: interrupted by SIGTERM, before it began\n"
 
 
 def test_help_names_every_command(command: Command) -> None:
