@@ -104,6 +104,7 @@ def test_target_tracking_scales_in_proportion_when_its_own_alarm_fires(fleet: Fl
     cloudwatch.set_alarm_state(
         AlarmName=names[0], StateValue="ALARM", StateReason="rehearsal", StateReasonData=reason
     )
+    cloudwatch.set_alarm_state(AlarmName=names[0], StateValue="OK", StateReason="it is over")
     eventually(lambda: len(fleet.serving("web")) == 4)
     cause = fleet.activities("web")[0]["Cause"]
     assert f"a monitor alarm {names[0]} in state ALARM triggered policy load" in cause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from gbg_sandbox.service import AwsError, Call, modelled, runs
@@ -115,9 +116,9 @@ class PolicyOperations(AutoScalingOperations):
                 raise AwsError("ValidationError", f"There is no scaling policy {wanted} in {group.name}.")
             return group, group.policies[wanted]
 
-    def alarm_action(self, policy_arn: str, state: str, alarm_name: str = "") -> None:
-        """CloudWatch calls this for an alarm action that is a policy's ARN, each minute while in `state`."""
-        self.scaling.alarm_action(policy_arn, state, alarm_name)
+    def alarm_action(self, policy_arn: str, alarm: Mapping[str, Any]) -> None:
+        """CloudWatch calls this for an alarm's action that is a policy's ARN, again each minute."""
+        self.scaling.alarm_action(policy_arn, alarm)
 
     @modelled
     def describe_adjustment_types(self, call: Call, params: Params) -> Answer:

@@ -80,26 +80,22 @@ class Scaling:
             if policy.arn in [*alarm["AlarmActions"], *alarm.get("OKActions", ())]
         ]
 
-    def alarm_action(self, policy_arn: str, state: str, alarm_name: str = "") -> None:
-        """An alarm of this policy is in `state`; CloudWatch repeats this each minute while it stays there."""
+    def alarm_action(self, policy_arn: str, alarm: Mapping[str, Any]) -> None:
+        """An alarm sets off this policy, as it was told to; CloudWatch repeats this each minute.
+
+        `alarm` is as CloudWatch described it in that moment: it may be in another state by now.
+        """
         with self._state.changed:
             group, policy = self._state.policy(policy_arn)
             if not policy.enabled or not group.runs("AlarmNotification"):
                 return
-        firing = [
-            alarm
-            for alarm in self.alarms_of(policy)
-            if alarm["StateValue"] == state and alarm_name in ("", alarm["AlarmName"])
-        ]
-        for alarm in firing:
-            name = alarm["AlarmName"]
-            why = f"a monitor alarm {name} in state {state} triggered policy {policy.name}"
-            if policy.kind == TRACKING:
-                if state == "ALARM":
-                    self._track(group, policy, alarm, why)
-            else:
-                metric, threshold = latest(alarm), float(alarm["Threshold"])
-                self.execute(group, policy, why, metric=metric, threshold=threshold, honor_cooldown=True)
+        name, state = alarm["AlarmName"], alarm["StateValue"]
+        why = f"a monitor alarm {name} in state {state} triggered policy {policy.name}"
+        if policy.kind != TRACKING:
+            metric, threshold = latest(alarm), float(alarm["Threshold"])
+            self.execute(group, policy, why, metric=metric, threshold=threshold, honor_cooldown=True)
+        elif state == "ALARM":
+            self._track(group, policy, alarm, why)
 
     def _track(self, group: Group, policy: Policy, alarm: Mapping[str, Any], why: str) -> None:
         """Out at once, in only when no instance is warming up."""

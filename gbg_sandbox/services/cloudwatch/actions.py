@@ -32,7 +32,8 @@ def check_action(arn: str) -> None:
 def run_action(cloud: Cloud, alarm: Alarm, arn: str, state: State, event: dict[str, Any]) -> None:
     """Start one action. Raises AwsError or botocore's ClientError."""
     if SCALING_POLICY.fullmatch(arn):
-        cloud.service("autoscaling").alarm_action(arn, state.value, alarm.name)
+        told = {"StateValue": state.value, "StateReasonData": event["state"]["reasonData"]}
+        cloud.service("autoscaling").alarm_action(arn, alarm.described() | told)
     elif TOPIC.fullmatch(arn):
         subject = f'{state.value}: "{alarm.name}" in {cloud.region}'[:100]
         message = json.dumps(_message(cloud, alarm, event), default=str)
