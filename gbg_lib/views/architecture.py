@@ -84,7 +84,7 @@ def _box(part: Part, new: bool, there: bool) -> str:
     return (
         f"<rect x='{part.x}' y='{part.y}' width='{BOX_WIDTH}' height='{BOX_HEIGHT}' rx='7' "
         f"fill='{LIT if new else PAPER}' {frame}{dashes}/>"
-        f"<text x='{middle}' y='{part.y + 25}' text-anchor='middle' font-size='14' "
+        f"<text x='{middle}' y='{part.y + 25}' text-anchor='middle' font-size='13' "
         f"font-weight='{700 if new else 500}' fill='{colour}'>{part.title}</text>"
         f"<text x='{middle}' y='{part.y + 43}' text-anchor='middle' font-size='11.5' fill='{colour}'>"
         f"{part.told}</text>"
