@@ -143,6 +143,51 @@ def test_a_failed_bake_says_first_what_failed_first(page: Chromium, address: str
     assert page.errors == []
 
 
+TRY = {
+    "stage": "Deploy",
+    "name": "Deploy",
+    "provider": "CodeDeploy",
+    "status": "Failed",
+    "error": "one machine did not answer",
+    "summary": "",
+    "external": "d-1",
+    "started": "2026-11-29T10:00:00+00:00",
+    "updated": "2026-11-29T10:01:00+00:00",
+}
+TRIED_AGAIN = {
+    "name": "gbg-release",
+    "stages": [{"name": "Deploy", "providers": ["CodeDeploy"], "open": True}],
+    "executions": [
+        {
+            "id": "4d2315d1",
+            "status": "Succeeded",
+            "message": "Tidy",
+            "commit": "a" * 40,
+            "trigger": "PutActionRevision",
+            "started": TRY["started"],
+            "updated": "2026-11-29T10:05:00+00:00",
+            "back_to": "",
+            "summary": "",
+            "actions": [TRY, {**TRY, "status": "Succeeded", "error": "", "external": "d-2"}],
+        }
+    ],
+}
+"""a stage that failed, and succeeded when it was retried (gbg_sandbox/page/sections/pipelines.py)"""
+
+
+def test_a_stage_that_was_tried_again_is_told_by_its_newest_try(page: Chromium, address: str) -> None:
+    page.errors.clear()
+    see(page, address, "", "Overview")
+    given = json.dumps(TRIED_AGAIN)
+    page.value(f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.pipelines = [{given}]; }})")
+    page.until("document.querySelector('.stage.good')")
+    assert page.value("document.querySelectorAll('main .why').length") == 0
+    see(page, address, "pipeline", "Pipeline")
+    page.value(f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.pipelines = [{given}]; }})")
+    page.until_seen("one machine did not answer")
+    assert page.errors == []
+
+
 def test_a_hostile_name_is_text(page: Chromium, address: str, aws: Aws) -> None:
     page.errors.clear()
     found = aws.call("ec2", "describe_instances")["Reservations"][0]["Instances"][0]["InstanceId"]

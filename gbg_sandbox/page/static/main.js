@@ -74,10 +74,15 @@ function speak() {
   if (!known.loaded) return;
   const newest = releases()[0];
   const failed = newest?.actions.find((one) => kind(one.status) === "bad");
-  const now = { release: newest ? `Release ${plain(newest.status)}${failed ? `, at ${failed.stage}` : ""}` : "", denials: denials().length, connected: known.connected };
-  if (told.release !== null && now.release !== told.release) place("spoken").textContent = now.release;
-  if (told.denials !== null && now.denials > told.denials) place("spoken").textContent = `A call was denied, ${now.denials} in all`;
-  if (now.connected !== told.connected) place("spoken").textContent = now.connected ? "The sandbox answers again" : "The sandbox does not answer";
+  const since = Date.parse(known.about?.now);
+  const fresh = denials().filter((one) => Date.parse(one.time) > since).length; // older ones are no news to who comes back
+  const now = { release: newest ? `Release ${plain(newest.status)}${failed ? `, at ${failed.stage}` : ""}` : "", denials: fresh, connected: known.connected };
+  const said = [
+    now.connected !== told.connected && (now.connected ? "The sandbox answers again" : "The sandbox does not answer"),
+    told.release !== null && now.release !== told.release && now.release,
+    told.denials !== null && now.denials > told.denials && `A call was denied, ${denials().length} in all`,
+  ].filter(Boolean);
+  if (said.length) place("spoken").textContent = said.join(". ");
   told = now;
 }
 

@@ -37,7 +37,9 @@ function connect(changed) {
 }
 
 export const denials = () => known.events.filter((event) => event.type === "IAM Denial");
-export const releases = () => known.pipelines.flatMap((one) => one.executions.map((each) => ({ ...each, pipeline: one.name })))
+/** Of a stage that was tried again, or an action of it, the newest try. */
+export const latest = (actions) => [...new Map(actions.map((one) => [`${one.stage} ${one.name}`, one])).values()];
+export const releases = () => known.pipelines.flatMap((one) => one.executions.map((each) => ({ ...each, pipeline: one.name, actions: latest(each.actions) })))
   .sort((a, b) => Date.parse(b.started) - Date.parse(a.started));
 
 /** "blue" serves before the newest deployment, "green" after it. */

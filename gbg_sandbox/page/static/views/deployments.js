@@ -29,7 +29,7 @@ function machines(deployment, side) {
     table(`Lifecycle events of ${deployment.id}, ${side}`, ["Machine", "State", ...names], targets.map((target) => [
       h("a", { href: `#/machines/${target.instance}` }, h("code", {}, target.instance)), state(target.status), ...names.map((name) => cell(target, name))])),
     told.filter((one) => !well.includes(one)).map((one) => hook(deployment, one)),
-    well.length > 0 && h("details", { class: "line", "data-key": `${deployment.id}-${side}-hooks` }, h("summary", {}, `What ${well.length} hooks printed`), well.map((one) => hook(deployment, one))));
+    well.length > 0 && h("details", { class: "line", "data-key": `${deployment.id}-${side}-hooks` }, h("summary", {}, `What ${well.length === 1 ? "a hook" : `${well.length} hooks`} printed`), well.map((one) => hook(deployment, one))));
 }
 
 function hook(deployment, { target, event }) {

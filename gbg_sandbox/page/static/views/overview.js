@@ -37,7 +37,7 @@ function site() {
     return h("div", { "data-key": balancer.arn },
       h("p", { class: "big" }, state(healthy.length ? "healthy" : targets.length ? "unhealthy" : "unused", healthy.length ? "serving" : "not serving")),
       h("p", {}, h("a", { href: balancer.site, target: "_blank", rel: "noreferrer" }, balancer.site, h("span", { class: "unseen" }, " (opens a new tab)"))),
-      h("p", { class: "quiet" }, `${healthy.length} of ${targets.length} targets healthy · ${balancer.name} · `, colours.map((one) => [h("span", { class: `key ${one}` }, one), " "])));
+      h("p", { class: "quiet" }, `${healthy.length} of ${targets.length} targets healthy · ${balancer.name}`, colours.map((one) => [" · ", h("span", { class: `key ${one}` }, one)])));
   }));
 }
 
@@ -61,6 +61,7 @@ function now() {
 
 function next() {
   if (!known.pipelines.length) return ["Next: ", typed("./gbg run 1 2 3 4")];
+  if (releases()[0]?.status === "Stopped") return ["The last release was stopped. The next push releases again; ", typed("./gbg run 5"), " shows the ways back."];
   if (kind(releases()[0]?.status) === "bad") {
     return ["The last release failed. A commit that mends it releases again; ", typed("./gbg run 5"), " shows the ways back; ", typed("./gbg drill --mend"), " ends a drill."];
   }

@@ -1,5 +1,5 @@
 import { h } from "../dom.js";
-import { known } from "../state.js";
+import { known, latest } from "../state.js";
 import { ago, between, card, empty, facts, gist, kind, plain, seconds, short, state, table, tail, typed, words } from "../words.js";
 
 export const title = "Pipeline";
@@ -18,8 +18,9 @@ export const back = (execution) => `↩ back to what release ${short(execution.b
 /** Stages in a row, each with the newest execution that reached it. */
 export function board(pipeline) {
   const newest = pipeline.executions[0];
+  const newestOf = latest(newest?.actions ?? []);
   return h("ol", { class: "board" }, pipeline.stages.map((stage) => {
-    const actions = newest?.actions.filter((one) => one.stage === stage.name) ?? [];
+    const actions = newestOf.filter((one) => one.stage === stage.name);
     const none = newest?.back_to ? "not run again" : "not yet";
     const status = actions.find((one) => kind(one.status) !== "good")?.status ?? actions.at(-1)?.status ?? none;
     const last = actions.at(-1);
