@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ class Cloud:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(scale)
         self.events = EventStream()
-        self._wrong: dict[str, set[str]] = {}
+        self._wrong: dict[str, set[tuple[str, str]]] = {}
         """what failed in the last round of a work's name"""
         self.trail = Trail()
         self.credentials = Credentials()
@@ -220,13 +220,14 @@ class Cloud:
 
         return self.spawn(name, rounds)
 
-    def each(self, name: str, items: Iterable[Item], act: Callable[[Item], object]) -> None:
-        """A round's work on each of its items: one that fails is told, and keeps no other from its turn.
+    def each(self, name: str, items: Mapping[str, Item], act: Callable[[Item], object]) -> None:
+        """A round's work on each of its items, by what they are called: one that fails is told by that, and
+        keeps no other from its turn.
 
         One that fails the same way at once again is not told again: rounds are many.
         """
-        wrong: set[str] = set()
-        for item in items:
+        wrong: set[tuple[str, str]] = set()
+        for called, item in items.items():
             try:
                 act(item)
             except ShuttingDown:
@@ -234,9 +235,9 @@ class Cloud:
             except Exception as error:
                 if self.clock.stopped:
                     raise ShuttingDown from error
-                wrong.add(repr(error))
-                if repr(error) not in self._wrong.get(name, ()):
-                    self._failed(name, error)
+                wrong.add((called, repr(error)))
+                if (called, repr(error)) not in self._wrong.get(name, ()):
+                    self._failed(f"{name} {called}", error)
         self._wrong[name] = wrong
 
     def _failed(self, name: str, error: Exception) -> None:

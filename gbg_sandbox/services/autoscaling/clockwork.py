@@ -26,13 +26,13 @@ class Clockwork:
     def _run(self) -> None:
         now = self._cloud.clock.now()
         with self._state.changed:
-            due = [
-                (group, action)
+            due = {
+                f"{group.name}/{action.name}": (group, action)
                 for group in self._state.groups.values()
                 if group.runs("ScheduledActions") and not group.deleting
                 for action in group.schedule.values()
                 if action.next_run is not None and action.next_run <= now
-            ]
+            }
             self._cloud.each("a scheduled action", due, lambda one: self._act(*one))
         self._cloud.clock.pause(LOOK_SECONDS)
 

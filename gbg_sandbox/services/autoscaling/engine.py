@@ -60,7 +60,7 @@ class AutoScalingEngine:
 
     def _keep_groups(self) -> None:
         with self._state.changed:
-            groups = list(self._state.groups.values())
+            groups = dict(self._state.groups)
         self._cloud.each("an Auto Scaling group", groups, self._keep)
         with self._state.changed:
             self._state.changed.wait(LOOK_SECONDS)
@@ -134,12 +134,12 @@ class AutoScalingEngine:
 
     def _watch_targets(self) -> None:
         with self._state.changed:
-            watched = [
-                (group, arn)
+            watched = {
+                f"{group.name} {arn}": (group, arn)
                 for group in self._state.groups.values()
                 if "ELB" in group.health_check and group.runs("HealthCheck") and not group.deleting
                 for arn in group.target_groups
-            ]
+            }
         self._cloud.each(
             "targets' health", watched, lambda one: self._judge(one[0], self.targets.health(one[1]))
         )

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gbg_sandbox.service import AwsError
-from gbg_sandbox.services.cloudwatch.evaluation import State
 from gbg_sandbox.services.cloudwatch.state import Alarm
 
 if TYPE_CHECKING:
@@ -29,13 +28,17 @@ def check_action(arn: str) -> None:
         )
 
 
-def run_action(cloud: Cloud, alarm: Alarm, arn: str, state: State, event: dict[str, Any]) -> None:
-    """Start one action. Raises AwsError or botocore's ClientError."""
+def run_action(
+    cloud: Cloud, alarm: Alarm, arn: str, described: dict[str, Any], event: dict[str, Any]
+) -> None:
+    """Start one action of an alarm that was as `described`, and told as `event`, when it changed.
+
+    Raises AwsError or botocore's ClientError.
+    """
     if SCALING_POLICY.fullmatch(arn):
-        told = {"StateValue": state.value, "StateReasonData": event["state"]["reasonData"]}
-        cloud.service("autoscaling").alarm_action(arn, alarm.described() | told)
+        cloud.service("autoscaling").alarm_action(arn, described)
     elif TOPIC.fullmatch(arn):
-        subject = f'{state.value}: "{alarm.name}" in {cloud.region}'[:100]
+        subject = f'{event["state"]["value"]}: "{alarm.name}" in {cloud.region}'[:100]
         message = json.dumps(_message(cloud, alarm, event), default=str)
         cloud.service("sns").publish_for_service(
             arn, message, acting=PRINCIPAL, source_arn=alarm.arn, subject=subject

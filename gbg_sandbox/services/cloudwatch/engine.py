@@ -52,7 +52,7 @@ class Engine:
     def _run(self) -> None:
         self._cloud.clock.pause(1 - (time.time() - SETTLING_SECONDS) % 1)
         with self._lock:
-            alarms = list(self._alarms.by_name.values())
+            alarms = dict(self._alarms.by_name)
         self._cloud.each("an alarm", alarms, lambda one: self._look_at(one, time.time() - SETTLING_SECONDS))
 
     def _look_at(self, alarm: Alarm, now: float) -> None:
@@ -100,7 +100,7 @@ class Engine:
             if not changed:
                 return
             alarm.state_transitioned = now
-            event = state_change(alarm, previous)
+            event, described = state_change(alarm, previous), alarm.described()
             self._alarms.history.append(
                 HistoryItem(
                     alarm.name,
@@ -114,7 +114,7 @@ class Engine:
         self._cloud.events.publish("aws.cloudwatch", "CloudWatch Alarm State Change", event, [alarm.arn])
         alarm.acted = time.monotonic()
         for arn in actions:
-            self._cloud.spawn(f"alarm {alarm.name}", self._act, alarm, arn, state, event)
+            self._cloud.spawn(f"alarm {alarm.name}", self._act, alarm, arn, described, event)
 
     def _repeat(self, alarm: Alarm) -> None:
         interval = max(self._cloud.clock.real_seconds(SCALING_REPEAT_SECONDS), LEAST_PERIOD_SECONDS)
@@ -123,13 +123,13 @@ class Engine:
             if not actions or not alarm.actions_enabled or time.monotonic() - alarm.acted < interval:
                 return
             alarm.acted = time.monotonic()
-            event, state = state_change(alarm, state_told(alarm)), alarm.state
+            event, described = state_change(alarm, state_told(alarm)), alarm.described()
         for arn in actions:
-            self._cloud.spawn(f"alarm {alarm.name}", self._act, alarm, arn, state, event)
+            self._cloud.spawn(f"alarm {alarm.name}", self._act, alarm, arn, described, event)
 
-    def _act(self, alarm: Alarm, arn: str, state: State, event: dict[str, Any]) -> None:
+    def _act(self, alarm: Alarm, arn: str, described: dict[str, Any], event: dict[str, Any]) -> None:
         try:
-            run_action(self._cloud, alarm, arn, state, event)
+            run_action(self._cloud, alarm, arn, described, event)
             summary = f"Successfully executed action {arn}"
         except (AwsError, ClientError) as error:
             summary = f'Failed to execute action {arn}. Received error: "{error}"'

@@ -104,7 +104,9 @@ class Elbv2(LoadBalancers, TargetGroups, Listeners):
         self.cloud.clock.pause(1 - time.time() % 1)
         second = math.floor(time.time()) - 1
         with self.lock:
-            listening = [one for one in self.records.load_balancers.values() if one.listener is not None]
+            listening = {
+                one.name: one for one in self.records.load_balancers.values() if one.listener is not None
+            }
         unread = range(max(self._told + 1, second - MOST_UNREAD), second)
         self._told = max(self._told, second)
         count = functools.partial(self._count_one, unread=unread, second=second)

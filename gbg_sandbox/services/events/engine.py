@@ -82,7 +82,7 @@ class Engine:
             )
             for rule in scheduled
         }
-        self._cloud.each("a rule's schedule", scheduled, self._look)
+        self._cloud.each("a rule's schedule", {rule.name: rule for rule in scheduled}, self._look)
 
     def _look(self, rule: Rule) -> None:
         if time.monotonic() >= self._due[(rule.name, rule.schedule)]:

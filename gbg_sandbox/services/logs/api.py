@@ -53,7 +53,7 @@ class Logs(Service):
             if not asked["logStreamNames"]:
                 return {"events": [], "searchedLogStreams": []}
         found = self._stored("filter_log_events", **{**asked, "interleaved": True})
-        return {key: value for key, value in found.items() if key != "ResponseMetadata" and value is not None}
+        return {key: value for key, value in found.items() if value is not None}
 
     def _streams(self, group: str, prefix: str) -> list[str]:
         names: list[str] = []

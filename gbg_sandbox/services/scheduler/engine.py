@@ -55,7 +55,7 @@ class Engine:
         with self._lock:
             enabled = [schedule for schedule in self._schedules.by_key.values() if schedule.enabled]
         self._courses = {schedule.key: self._course(schedule) for schedule in enabled}
-        self._cloud.each("a schedule", list(self._courses.values()), self._look)
+        self._cloud.each("a schedule", {"/".join(key): one for key, one in self._courses.items()}, self._look)
 
     def _course(self, schedule: Schedule) -> Course:
         known = self._courses.get(schedule.key)
