@@ -281,12 +281,12 @@ class Home:
         )
 
     def _said_since(self, before: int) -> str:
-        """Why it failed, or the last line of its log behind what the one before it had said; or nothing."""
+        """Why it failed, or the last line of its log, where that isn't of the one before it; or nothing."""
         if self.failure_file.exists():
             return self.failure_file.read_text()
         told = self.log_file.read_bytes()
-        own = told[before:] if before <= len(told) else told
-        return "".join(own.decode(errors="replace").strip().splitlines()[-1:])
+        said = told.decode(errors="replace").strip() if len(told) != before else ""
+        return "".join(said.splitlines()[-1:])
 
 
 def _environment() -> dict[str, str]:

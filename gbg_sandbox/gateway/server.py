@@ -59,7 +59,7 @@ class _Handler(WSGIRequestHandler):
             raise _Unclear(f"Transfer-Encoding {', '.join(encodings)} is not known here; chunked is")
         try:
             return given.read()
-        except (ConnectionError, TimeoutError, ssl.SSLError):
+        except DROPPED:
             raise
         except OSError as error:
             raise _Unclear(str(error)) from error

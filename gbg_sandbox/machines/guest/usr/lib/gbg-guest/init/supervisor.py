@@ -1,4 +1,4 @@
-"""pid 1's loop: boots, reaps, keeps services, answers systemctl and the sandbox.
+"""pid 1: boots, reaps, keeps services, answers systemctl and the sandbox.
 
 Two sockets lead here: `/run/systemd/private` for the machine's own programs, and descriptor 3, over which the
 sandbox runs commands, opens files and says when to power off.
@@ -52,7 +52,7 @@ class Supervisor:
         self._package_clients: dict[int, socket.socket] = {}
         self._ending = ""
 
-    # The loop
+    # From boot to end
 
     def run(self) -> str:
         """Until the machine is told to end; "poweroff" or "reboot"."""
