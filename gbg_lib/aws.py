@@ -95,6 +95,7 @@ class Aws:
         self.environment = dict(environment or {})
         """what other programs (git) need in their environment to use the same profile"""
         self.requests: collections.Counter[str] = collections.Counter()
+        self._made: collections.Counter[int] = collections.Counter()
         self.listeners: list[Listener] = []
         """told of every request when its answer is there"""
         self.guards: list[Callable[[], None]] = []
@@ -181,10 +182,16 @@ class Aws:
         finally:
             if said or answer is not None:
                 self.requests[service] += 1
+                self._made[threading.get_ident()] += 1
                 seconds = time.monotonic() - began
                 for listener in self.listeners:
                     listener(Exchange(service, operation, params, started, seconds, answer or {}, said))
         return answer
+
+    @property
+    def made_here(self) -> int:
+        """Requests of this thread: others go on beside it, as a lock's renewals do."""
+        return self._made[threading.get_ident()]
 
     def account(self) -> str:
         return str(self.call("sts", "get_caller_identity")["Account"])

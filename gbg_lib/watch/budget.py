@@ -14,7 +14,10 @@ SECOND = 1.0
 
 
 class Budget:
-    """A request counts from its answer on: however long its way was, those of a second are never more."""
+    """A request counts from its answer on, however long its way was.
+
+    Those of a second are never more, but for an answer of many pages: they are counted when all are there.
+    """
 
     def __init__(self, most: int = REQUESTS_A_SECOND, clock: Callable[[], float] = monotonic) -> None:
         self.most = most

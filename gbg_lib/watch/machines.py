@@ -23,6 +23,11 @@ class Machines:
         events = [event.status for target in self.targets.values() for event in target.events]
         return not events or any(status in TO_COME for status in events)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether some have not been asked for as they ended."""
+        return self._ends and bool(self._batches)
+
     def name(self, deployment: str) -> None:
         """Who there is by now."""
         self._ids = target_ids(self.aws, deployment)

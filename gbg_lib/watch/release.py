@@ -44,6 +44,8 @@ class Source:
     """whether nothing is left to ask for"""
     each_time: Callable[[], bool] = never
     """whether it may have news at each look; else it takes turns"""
+    goes_on: Callable[[], bool] = never
+    """whether one request that failed leaves others to be made"""
     asked: float = -1e9
     final: bool = False
     """asked for since it was over"""
@@ -76,7 +78,7 @@ class Inside:
         self._sources = [
             Source(BAKE, self._ask_bake, each_time=always),
             Source(BUILD, self._ask_build, each_time=always),
-            Source(DEPLOY, self._ask_machines, each_time=self._at_work),
+            Source(DEPLOY, self._ask_machines, each_time=self._at_work, goes_on=self._more_machines),
             Source(DEPLOY, self._list),
             Source(BAKE, self._bake_output),
             Source(BUILD, self._build_output),
@@ -139,17 +141,20 @@ class Inside:
 
     def _ask(self, source: Source, action: Action, budget: Budget) -> None:
         source.asked = self.clock()
-        before = self.aws.requests.total()
+        before = self.aws.made_here
         try:
             source.final = source.ask(action)
         except GbgError as error:
-            source.final = _over(action)
+            source.final = _over(action) and not source.goes_on()
             self.missed[source.ask.__name__.removeprefix("_ask").strip("_").replace("_", " ")] = error.what
-        for _ in range(self.aws.requests.total() - before):
+        for _ in range(self.aws.made_here - before):
             budget.take()
 
     def _at_work(self) -> bool:
         return self._machines.at_work
+
+    def _more_machines(self) -> bool:
+        return self._machines.has_more
 
     # -- one request each
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gbg_lib.deployments import LifecycleEvent, Target
+from gbg_lib.deployments import BATCH_TARGETS, LifecycleEvent, Target
 from gbg_lib.errors import NotThere, StackFailed
 from gbg_lib.pipeline import Action
 from gbg_lib.progress import LEARNER
@@ -38,7 +38,7 @@ from gbg_lib.watch.budget import REQUESTS_A_SECOND
 from gbg_lib.watch.pieces import LAST_LINES, Piece, shown
 from gbg_lib.watch.release import Inside
 from gbg_lib.watch.traffic import Traffic, Visit, counts
-from tests.unit.aws_fakes import connected
+from tests.unit.aws_fakes import connected, refusal
 from tests.unit.release_fakes import BEGIN, at
 from tests.unit.site import serving
 
@@ -291,6 +291,9 @@ class FakeServices:
     def __init__(self, clock: Clock, machines: int = 60) -> None:
         self.clock, self.asked, self.names = clock, [], []
         self.bake = self.install = "InProgress"
+        self.refused: list[str] = []
+        self.meanwhile: Callable[[], None] | None = None
+        """work of another thread, while the next answer is on its way"""
         self.machines = [f"i-{number:017x}" for number in range(machines)]
 
     asked: list[float]
@@ -303,6 +306,14 @@ class FakeServices:
         def answer(**given: Any) -> dict[str, Any]:
             self.asked.append(self.clock.now)
             self.names.append(operation)
+            if operation in self.refused:
+                self.refused.remove(operation)
+                raise refusal("ThrottlingException", "not now")
+            if (work := self.meanwhile) is not None:
+                self.meanwhile = None
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
             self.clock.now += 0.004
             return dict(ANSWERS[operation](self, given))
 
@@ -465,6 +476,29 @@ class TestInside:
         inside.finish([nameless, action("Build", 0, 1, "InProgress")])
         assert fake.names == ["batch_get_builds", "filter_log_events"]
 
+    def test_one_answer_that_does_not_come_at_the_end_leaves_the_others(self) -> None:
+        inside, fake, _ = self.inside()
+        fake.refused = ["batch_get_deployment_targets"]
+        inside.finish([action("Deploy", 0, 1)])
+        assert len(inside.targets) == 60 - BATCH_TARGETS
+        assert "machines" in inside.missed
+
+    def test_requests_of_others_count_for_nothing(self) -> None:
+        """As a lock's renewals, which go on in a thread of their own."""
+        inside, fake, clock = self.inside()
+        bake = [action("BuildGoldenAMI", 0, 1, "InProgress")]
+
+        def beside() -> None:
+            for _ in range(20):
+                inside.aws.call("elbv2", "describe_target_health", TargetGroupArn="arn")
+
+        fake.meanwhile = beside
+        look(inside, bake)
+        clock.now += 0.25
+        look(inside, bake)
+        assert fake.names.count("describe_target_health") == 20
+        assert fake.names.count("get_automation_execution") == 2
+
     def test_machines_that_came_last_are_there_at_the_end(self) -> None:
         inside, fake, clock = self.inside()
         look(inside, [action("Deploy", 0, 1, "InProgress")])
@@ -493,8 +527,6 @@ class TestInside:
     def test_what_cannot_be_seen_is_told_and_stops_nothing(self) -> None:
         class Refusing:
             def get_automation_execution(self, **given: Any) -> dict[str, Any]:
-                from tests.unit.aws_fakes import refusal
-
                 raise refusal("AccessDenied", "not you")
 
         inside = Inside(connected(ssm=Refusing(), logs=FakeServices(Clock())), {"BakeLogGroupName": "/b"})
