@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from gbg_cli.sandbox import ensure_up
 from gbg_cli.terminal import errors_shown, out
 from gbg_lib.progress import LEARNER
 from gbg_lib.runner.notebook_format import nbformat
+from gbg_lib.runner.run import JOBS_FOLDER
 from gbg_lib.runs.page import TEMPLATES
 
 FIRST = "runbooks/00_welcome.ipynb"
@@ -43,21 +45,24 @@ def lab(port: int, no_browser: bool, words: tuple[str, ...]) -> None:
     os.environ.setdefault(LEARNER, getpass.getuser())
     os.chdir(ROOT)
     server = LabApp.initialize_server([*arguments(port, no_browser), *words])
-    _trust(server.contents_manager.notary)
+    own = (*RUNBOOKS.glob("*.ipynb"), *(RUNBOOKS / JOBS_FOLDER).glob("*.ipynb"))
+    trust(server.contents_manager.notary, own)
     address = server.connect_url
     server.identity_provider.token_generated = False  # or Jupyter Server tells it, too, among other words
     server.io_loop.add_callback(_tell, address)  # the server is there, and has said what it had to say
     server.start()
 
 
-def _trust(notary: Any) -> None:
-    """The outputs that this project's runbooks came with are shown as they are, pictures and all.
+def trust(notary: Any, runbooks: Iterable[Path]) -> None:
+    """The outputs of this project's runbooks are shown as they are, pictures and all.
 
-    JupyterLab would show none of them to whom it knows no signature from; yet whoever starts this command
-    runs what lies beside the runbooks (https://jupyter-server.readthedocs.io/en/latest/operators/security.html).
+    JupyterLab shows none that nobody has signed here; yet whoever starts this command runs the code that lies
+    beside them (https://jupyter-server.readthedocs.io/en/latest/operators/security.html).
     """
-    for path in RUNBOOKS.rglob("*.ipynb"):
-        with suppress(nbformat.reader.NotJSONError, nbformat.ValidationError):  # JupyterLab tells what it is
+    for path in runbooks:
+        with suppress(
+            OSError, ValueError, AttributeError, nbformat.ValidationError
+        ):  # JupyterLab tells of it
             notary.sign(nbformat.read(path, as_version=4))
 
 

@@ -63,7 +63,7 @@ def schedule(
     """Print or install a schedule for a runbook."""
     with errors_shown():
         path = find_runbook(RUNBOOKS, runbook)
-        runbook = runbook if path.is_relative_to(RUNBOOKS) else str(path)
+        runbook = str(path) if Path(runbook).is_file() else runbook  # it is started elsewhere
         called = name or (file.stem if file else path.stem).replace("_", "-")
         if remove and kind != "aws":
             _remove(called, kind)

@@ -28,7 +28,9 @@ GOING_ON = "_IN_PROGRESS"
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 STABLE = DONE | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 """what a stack can rest in, with every resource as some template wants it"""
-UNMADE = frozenset({None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"})
+PLANNED = "REVIEW_IN_PROGRESS"
+"""there is a change set to make it, and nothing else"""
+UNMADE = frozenset({None, PLANNED, "ROLLBACK_COMPLETE"})
 """what a stack is in that was never made, only planned, or taken back whole"""
 RESTS = ("_COMPLETE", "_FAILED")
 """how the statuses end of a stack that does not go on"""
@@ -242,7 +244,7 @@ class Stacks:
 
         def rests() -> bool | None:
             status = self.status_or_none(stack) or ""
-            return True if status == "REVIEW_IN_PROGRESS" or not status.endswith(GOING_ON) else None
+            return True if status == PLANNED or not status.endswith(GOING_ON) else None
 
         wait_until(
             self.aws,
@@ -259,7 +261,7 @@ class Stacks:
         """
         if plan.change_set:
             self.aws.call("cloudformation", "delete_change_set", ChangeSetName=plan.change_set)
-        if not self.aws.acknowledged or self.status_or_none(plan.stack) != "REVIEW_IN_PROGRESS":
+        if not self.aws.acknowledged or self.status_or_none(plan.stack) != PLANNED:
             return
         if not list(self.aws.pages("cloudformation", "list_change_sets", "Summaries", StackName=plan.stack)):
             self.aws.call("cloudformation", "delete_stack", StackName=plan.stack)
@@ -323,7 +325,7 @@ class Stacks:
                 f"it is in {status}: nothing can be built on it",
                 f"look at its events, `aws cloudformation delete-stack --stack-name {stack}`, run this again",
             )
-        return status != "REVIEW_IN_PROGRESS"
+        return status != PLANNED
 
     def _described(self, stack: str, change_set: str, exists: bool) -> StackPlan:
         def look() -> StackPlan | None:

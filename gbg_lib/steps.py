@@ -25,7 +25,7 @@ from gbg_lib.release import Release, read_release
 from gbg_lib.release_lock import ReleaseLock
 from gbg_lib.repository import Commit, Repository, SeedPlan
 from gbg_lib.runner import journal
-from gbg_lib.stacks import STABLE, UNMADE, StackEvent, StackPlan, Stacks
+from gbg_lib.stacks import PLANNED, STABLE, UNMADE, StackEvent, StackPlan, Stacks
 from gbg_lib.waiting import wait_until
 
 NOT_FOR_TEMPLATES = frozenset({"cloud", "region", "profile", "explain", "acknowledged"})
@@ -134,7 +134,7 @@ class BaseStack(Step):
 
     def plan(self) -> StackPlan:
         """What a repair has set stays as it is."""
-        there = self.stacks.status_or_none(self.base_stack) not in (None, "REVIEW_IN_PROGRESS")
+        there = self.stacks.status_or_none(self.base_stack) not in (None, PLANNED)
         given = self.stacks.parameters(self.base_stack) if there else {}
         kept = {name: given[name] for name in TAKEN_OVER if name in given}
         values = template_parameters(self.parameters, BASE) | kept

@@ -38,8 +38,6 @@ COMMANDS = {
 """kind of what goes on → how it is followed and stopped; a stage's own work goes on when its release stops"""
 PLACE = ("cloud", "region", "profile", "deployment")
 """parameters that say where something is"""
-NEVER_MADE = "REVIEW_IN_PROGRESS"
-"""of a stack that is only planned: nothing goes on in it"""
 UNTOLD = "What goes on could not be told"
 
 
@@ -121,10 +119,10 @@ def in_flight(aws: Aws, deployment: str) -> Iterator[InFlight]:
 
 
 def _stack(stacks: Stacks, name: str) -> Iterator[InFlight]:
-    from gbg_lib.stacks import GOING_ON
+    from gbg_lib.stacks import GOING_ON, PLANNED
 
     status = stacks.status_or_none(name) or ""
-    if status.endswith(GOING_ON) and status != NEVER_MADE:
+    if status.endswith(GOING_ON) and status != PLANNED:
         stop = f"aws cloudformation cancel-update-stack --stack-name {name}"
         yield InFlight(
             f"stack {name}: {status}",

@@ -217,6 +217,8 @@ class _Work:
             run_seconds=self.limits.run_seconds,
         )
         failure = self._executed(given)
+        if failure is None:
+            self.heading, self.cell = "", 0  # what fails from here on is none of its cells
         locked.join()
         if self.unlocked is not None:
             failure = failure or self._failed(self.unlocked)

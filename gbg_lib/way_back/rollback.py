@@ -15,7 +15,7 @@ from typing import Protocol
 from gbg_lib.alarms_of_fleets import put_on
 from gbg_lib.aws import Aws
 from gbg_lib.deployment_group import Deployment, deployment
-from gbg_lib.errors import AccessRefused, AwsError, GateRefused, NotThere, ReleaseFailed
+from gbg_lib.errors import AccessRefused, AwsError, GateRefused, GbgError, NotThere, ReleaseFailed
 from gbg_lib.fleet import Fleet
 from gbg_lib.gates.serving import require_serving
 from gbg_lib.pipeline import DEPLOY, Action, Pipeline
@@ -243,8 +243,14 @@ class Rollback:
         return read_situation(self.aws, self.base)
 
     def _rests(self) -> bool:
-        """Whether nothing was begun, or all of it is over: what goes on needs the version that is pinned."""
-        return self._read().going_on is None and all(one.over for one in self.pipeline.executions())
+        """Whether nothing was begun, or all of it is over: what goes on needs the version that is pinned.
+
+        Where AWS does not tell, something may go on.
+        """
+        try:
+            return self._read().going_on is None and all(one.over for one in self.pipeline.executions())
+        except GbgError:
+            return False
 
     def _pin(self, fleet: Fleet, version: str) -> Progress:
         step = "pin the launch template"

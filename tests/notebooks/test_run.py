@@ -163,7 +163,8 @@ def test_a_page_that_can_not_be_written_fails_the_run_and_leaves_the_rest(tmp_pa
     with pytest.raises(RunFailed, match="IsADirectoryError"):
         run(path, {}, tmp_path / "runs")
     [result] = (tmp_path / "runs").glob("*/result.json")
-    assert json.loads(result.read_text())["status"] == "failed"
+    told = json.loads(result.read_text())
+    assert (told["status"], told["cell"], told["where"]) == ("failed", 0, "runbook mine"), "no cell's fault"
     assert (result.parent / "mine.ipynb").exists()
 
 

@@ -186,6 +186,8 @@ class FakeReleases(ServingState):
     # -- CodePipeline
 
     def list_pipeline_executions(self, **given: Any) -> dict[str, Any]:
+        if self.executions_unheard:
+            raise refusal("RequestExpired", "the clock is wrong")
         return {"pipelineExecutionSummaries": [self._execution(one) for one in self.executions]}
 
     @staticmethod

@@ -111,6 +111,7 @@ class ServingState:
         self.stage_rollback_error = ""
         self.actions_unheard = False
         """whether CodePipeline tells nothing of actions any more"""
+        self.executions_unheard = False
         self.deployment_error = ""
         """what creating a deployment ends with"""
         self.start_error = ""

@@ -7,7 +7,11 @@ import re
 import sys
 from pathlib import Path
 
-from gbg_cli.lab import EXTENSIONS, SETTINGS, arguments
+import nbformat
+from nbformat.sign import NotebookNotary
+
+from gbg_cli.lab import EXTENSIONS, SETTINGS, arguments, trust
+from tests.notebooks.small import write_notebook
 
 SCHEMAS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
 
@@ -29,6 +33,15 @@ def test_what_the_page_loads_besides_is_there() -> None:
     entry = package.parent / told["jupyterlab"]["_build"]["load"]
     named = re.findall(r'"\./(\w+\.js)"', entry.read_text())
     assert {entry.name, *named} == {one.name for one in entry.parent.iterdir()}
+
+
+def test_a_file_that_is_no_notebook_keeps_nothing_from_being_trusted(tmp_path: Path) -> None:
+    for name, text in (("a", b"[]"), ("b", b"{"), ("c", b"{}"), ("d", b"\xff")):
+        (tmp_path / f"{name}.ipynb").write_bytes(text)
+    write_notebook(tmp_path / "mine.ipynb", "1")
+    notary = NotebookNotary(db_file=":memory:", secret=b"of a learner")
+    trust(notary, tmp_path.glob("*.ipynb"))
+    assert notary.check_signature(nbformat.read(tmp_path / "mine.ipynb", as_version=4))
 
 
 def test_nothing_is_asked_of_other_machines_and_of_the_learner() -> None:

@@ -152,6 +152,14 @@ def test_why_nobody_saw_the_fleet_before_is_told_by_who_looked() -> None:
     assert told["fleet before"] == "it may not be read"
 
 
+def test_the_fleet_before_that_a_record_has_is_not_missing_where_it_is_recorded_again() -> None:
+    """Then nobody has watched; what was seen before is in the record."""
+    found = Gathering()
+    found.add("group", "before:gbg-blue", "autoscaling", {"moment": "before"})
+    ask(subject(connected({}, **{service: Lost() for service in SERVICES})), found, ("fleet",))
+    assert "fleet before" not in {one.data["what"] for one in found.of("missing")}
+
+
 class Alarms:
     """Of two deployments, one named after the other, and of people."""
 

@@ -127,6 +127,16 @@ class TestAfterAGoodRelease:
             list(step.take(way))
         assert cloud.groups[green("d-NEW")].version == "2"
 
+    def test_where_it_cannot_be_told_what_goes_on_the_first_reason_is_told(self, cloud: FakeServing) -> None:
+        cloud.stage_rollback_error = "PipelineExecutionOutdatedException"
+        cloud.deployment_error = "DeploymentLimitExceededException"
+        step = run(cloud)
+        way = step.plan().choose("redeploy")
+        cloud.executions_unheard = True
+        with pytest.raises(AwsError, match="codedeploy:create_deployment"):
+            list(step.take(way))
+        assert cloud.groups[green("d-NEW")].version == "2", "what may go on needs it"
+
     def test_a_template_version_that_is_gone_is_written_again(self, cloud: FakeServing) -> None:
         del cloud.versions["2"]
         take(cloud)

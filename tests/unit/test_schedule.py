@@ -175,6 +175,14 @@ def test_a_notebook_of_ones_own_is_scheduled_by_its_whole_path(tmp_path: Path) -
     assert f"gbg run {tmp_path}/mine.ipynb -f {tmp_path}/mine.yaml >/dev/null" in done.stdout, done.stderr
 
 
+def test_a_runbook_of_ours_by_its_path_is_scheduled_by_its_whole_path_too(tmp_path: Path) -> None:
+    (tmp_path / "runbooks").symlink_to(ROOT / "runbooks")
+    (tmp_path / "mine.yaml").write_text("cloud: sandbox\n")
+    options = ("-f", "mine.yaml", "--at", "daily 02:00", "--as", "cron")
+    done = gbg(tmp_path / "home", "schedule", "runbooks/jobs/archive.ipynb", *options)
+    assert f"gbg run {ROOT}/runbooks/jobs/archive.ipynb -f" in done.stdout, done.stderr
+
+
 def test_where_systemd_does_not_run_nothing_is_installed_and_what_is_there_goes(
     job: Scheduled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ def groups(subject: Subject, found: Gathering) -> None:
     """As they are now, and as whoever watched saw them; with policies, hooks and scheduled actions."""
     for one in subject.observed:
         found.evidence[one.id] = one
-    known = any(one.data.get("moment") == "before" for one in subject.observed)
+    known = any(one.data.get("moment") == "before" for one in found.of("group"))
     told = any(one.data["what"] == FLEET_BEFORE for one in found.of(MISSING))
     if not known and not told:
         found.miss(FLEET_BEFORE, "nobody watched it, and the release before has no record here", "gbg record")
