@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gbg_lib.pipeline import Action
 from tests.unit.aws_fakes import refusal
 
 BEGIN = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
@@ -195,3 +196,11 @@ class FakeLogs:
 
     def filter_log_events(self, **given: Any) -> dict[str, Any]:
         return {"events": [{"message": line} for line in self.lines.get(given["logGroupName"], [])]}
+
+
+BEHIND = "be410318-e912-4b51-b80e-9c8a0af50dca"
+
+
+def heard(stage: str, begin: float, end: float, status: str = "Succeeded", behind: str = BEHIND) -> Action:
+    """As who follows a release hears of one; `behind` is what does its work."""
+    return Action(f"{stage}-1", stage, stage, status, at(begin), at(end), behind)
