@@ -86,6 +86,7 @@ class Trial:
                 unsettled = self._settle(wanted, orphans)
         finally:
             faults.remove(self.step, faults.CATALOGUE)
+        unsettled = unsettled or self._settle(wanted, orphans)
         outcome = Outcome(
             release=release,
             error=self._error(release),
