@@ -82,8 +82,12 @@ class Aws:
         profile: str = "",
         endpoint_url: str | None = None,
         environment: Mapping[str, str] | None = None,
+        ticks: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = clock.pause,
     ) -> None:
         self.session = session
+        self._ticks = ticks
+        self._sleep = sleep
         self.endpoint_url = endpoint_url
         self.poll_seconds = poll_seconds
         self.minute_seconds = minute_seconds
@@ -124,7 +128,7 @@ class Aws:
         request = getattr(self._client(service, again=again), operation)
 
         def ask() -> Any:
-            return request(**params) if again else until_heard(lambda: request(**params), clock.pause)
+            return request(**params) if again else until_heard(lambda: request(**params), self._sleep)
 
         return self._asked(service, operation, params, ask) or {}
 
@@ -206,20 +210,20 @@ class Aws:
 
     def pause(self) -> None:
         """Between two looks: who watches has it first, what is left of the time is slept."""
-        began, thread = time.monotonic(), threading.get_ident()
+        began, thread = self._ticks(), threading.get_ident()
         watching = [watch for owner, watch in self._watching if owner == thread]
         for watch in watching:
             watch()
-        took = time.monotonic() - (self._paused if watching else began)
-        clock.pause(max(self.poll_seconds - took, LEAST_PAUSE * self.poll_seconds))
-        self._paused = time.monotonic()
+        took = self._ticks() - (self._paused if watching else began)
+        self._sleep(max(self.poll_seconds - took, LEAST_PAUSE * self.poll_seconds))
+        self._paused = self._ticks()
 
     @contextmanager
     def watched(self, watch: Callable[[], None]) -> Iterator[None]:
         """`watch` is called in every pause of this thread; looks are then `poll_seconds` apart in all."""
         entry = (threading.get_ident(), watch)
         self._watching.append(entry)
-        self._paused = time.monotonic()
+        self._paused = self._ticks()
         try:
             yield
         finally:

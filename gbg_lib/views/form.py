@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import shlex
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, get_args
 
 import yaml
@@ -33,8 +33,16 @@ NAME_WIDTH, VALUE_WIDTH, MEANING_WIDTH = "13em", "17em", "20em"
 class Form:
     """A field a parameter. A value that does not fit is told beside its field and changes nothing."""
 
-    def __init__(self, runbook: str, namespace: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self,
+        runbook: str,
+        namespace: MutableMapping[str, Any],
+        ticks: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.runbook = runbook
+        self._ticks = ticks
+        self._sleep = sleep
         self.fields: dict[str, Any] = {}
         self.told: dict[str, Any] = {}
         self._namespace = namespace
@@ -49,7 +57,7 @@ class Form:
 
     def set(self, name: str, typed: object) -> None:
         """What a person typed; the parameter takes it when it fits."""
-        self._changed = time.monotonic()
+        self._changed = self._ticks()
         try:
             self._namespace[name] = parse_assignments([f"{name}={typed}"])[name]
             told = ""
@@ -70,8 +78,8 @@ class Form:
 
     def settle(self, *_: object) -> None:
         """Before a cell runs: what is typed arrives letter by letter, beside the cells."""
-        while self._changed and time.monotonic() - self._changed < SETTLED_SECONDS:
-            time.sleep(SETTLED_SECONDS / 5)
+        while self._changed and self._ticks() - self._changed < SETTLED_SECONDS:
+            self._sleep(SETTLED_SECONDS / 5)
 
     @property
     def command(self) -> str:

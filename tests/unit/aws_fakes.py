@@ -21,8 +21,11 @@ from tests.unit.shapes import checked
 
 def connected(environment: Mapping[str, str] | None = None, **services: object) -> Aws:
     """`connected(cloudformation=FakeCloudFormation())`: an Aws that never waits."""
-    session = cast(boto3.session.Session, FakeSession(services))
-    return Aws(session, poll_seconds=0.0, environment=environment)
+    return Aws(fake_session(**services), poll_seconds=0.0, environment=environment)
+
+
+def fake_session(**services: object) -> boto3.session.Session:
+    return cast(boto3.session.Session, FakeSession(services))
 
 
 def refusal(code: str, message: str) -> ClientError:

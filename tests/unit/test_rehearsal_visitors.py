@@ -18,6 +18,7 @@ from gbg_lib.record.format import Evidence
 from gbg_lib.record.reading import EXAMPLES, SUCCEEDED
 from gbg_lib.rehearsal.timetable import REQUESTS, START, SWITCH, Stretch, timetable, visited
 from gbg_lib.rehearsal.visitors import MOST_PER_SECOND, Visitors
+from tests.unit.clocks import Clock
 
 HERE = "http://localhost:8080/"
 LIMIT_SECONDS = 60
@@ -25,14 +26,6 @@ LIMIT_SECONDS = 60
 
 def example() -> Archive:
     return open_archive(EXAMPLES / SUCCEEDED)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def stretches(**visits: tuple[float, ...]) -> dict[str, Stretch]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,9 +19,11 @@ from gbg_lib.views.architecture import PARTS, picture
 from gbg_lib.views.banner import MODE
 from gbg_lib.views.chapters import CHAPTERS
 from gbg_lib.views.explain import GUARD, SHOW, Guarded, explained
+from gbg_lib.views.form import Form
 from gbg_lib.views.predict import QUESTIONS, predict
 from gbg_lib.views.shown import WIDGET
 from tests.unit.aws_fakes import connected
+from tests.unit.clocks import Clock
 
 
 class FakeSts:
@@ -163,12 +164,18 @@ class TestForm:
         assert namespace["instance_count"] == 3 and "&lt;" not in made.told["instance_count"].value
 
     def test_a_cell_that_runs_waits_for_the_letters_that_still_come(self) -> None:
-        made = form("01", self.namespace())
+        clock, typed = Clock(), iter(["", "", "sho", "", "", "shop"])
+
+        def sleep(seconds: float) -> None:
+            clock.sleep(seconds)
+            if text := next(typed, ""):
+                made.set("deployment", text)
+
+        made = Form("01", self.namespace(), clock, sleep)
         made.widget()
         made.settle()
-        made.fields["deployment"].value = "sho"
-        later = threading.Timer(0.1, lambda: made.set("deployment", "shop"))
-        later.start()
+        assert made.values()["deployment"] == "gbg", "nothing is typed yet, and nothing waited for"
+        made.set("deployment", "sh")
         made.settle()
         assert made.values()["deployment"] == "shop"
 

@@ -16,19 +16,9 @@ from gbg_lib.watch.pieces import LAST_LINES, shown
 from gbg_lib.watch.release import Inside
 from gbg_lib.watch.traffic import Traffic, counts
 from tests.unit.aws_fakes import connected, refusal
+from tests.unit.clocks import Clock
 from tests.unit.release_fakes import BEGIN, DEPLOYMENT, heard
 from tests.unit.site import serving
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class FakeServices:
