@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,9 +27,9 @@ class Barren:
         raise OSError("the process that runs functions ended")
 
 
-def open_files() -> set[tuple[str, str]]:
+def open_files() -> set[tuple[str, Path]]:
     """Numbers, and what each leads to."""
-    return {(one.name, os.readlink(one)) for one in OPEN_FILES.iterdir() if one.is_symlink()}
+    return {(one.name, one.readlink()) for one in OPEN_FILES.iterdir() if one.is_symlink()}
 
 
 def test_a_start_that_fails_leaves_no_folder_and_no_open_file(tmp_path: Path) -> None:
