@@ -86,6 +86,7 @@ class FakeMachine:
         self._alive = False
 
     def terminate(self) -> None:
+        self._host.ending.wait(60)
         self._alive = False
         shutil.rmtree(self.disk, ignore_errors=True)
         self._host.forget(self.spec.name)
@@ -115,6 +116,9 @@ class FakeMachines:
         self.starting.set()
         self.entered = threading.Event()
         """a start has begun to wait"""
+        self.ending = threading.Event()
+        """a machine's end waits for it"""
+        self.ending.set()
         self._directory = directory
         self._readers: list[Callable[[str], None]] = []
         self._listeners: dict[tuple[str, str, int], socket.socket] = {}
@@ -196,7 +200,9 @@ class FakeMachines:
             return self._loopback.setdefault((network, address), f"127.77.{number // 250}.{number % 250 + 1}")
 
     def peer(self, network: str, address: str) -> str:
-        for (where, private), loopback in self._loopback.items():
+        with self._lock:
+            known = dict(self._loopback)
+        for (where, private), loopback in known.items():
             if where == network and loopback == address:
                 return private
         return address
@@ -209,6 +215,7 @@ class FakeMachines:
         return layers
 
     def close(self) -> None:
+        self.ending.set()
         for machine in list(self.machines.values()):
             machine.terminate()
         for listener in self._listeners.values():

@@ -11,7 +11,6 @@ import random
 import signal
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,12 +69,13 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Site:
-    """A web server that counts. `status` is what it answers, `seconds` how long it takes."""
+    """A web server that counts. `status` is what it answers, once `answers` is set."""
 
     def __init__(self, address: str, port: int, name: str) -> None:
         self.name = name
         self.status = 200
-        self.seconds = 0.0
+        self.answers = threading.Event()
+        self.answers.set()
         self.served = 0
         self.headers: dict[str, str] = {}
         site = self
@@ -91,7 +91,7 @@ class Site:
                 checked = self.headers.get("User-Agent", "").startswith("ELB-HealthChecker")
                 body = site.name.encode()
                 if not checked:
-                    time.sleep(site.seconds)
+                    site.answers.wait(60)
                     site.served += 1
                     site.headers = {name.lower(): value for name, value in self.headers.items()}
                 self.send_response(site.status)

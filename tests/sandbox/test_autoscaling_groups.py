@@ -97,13 +97,15 @@ def test_a_launch_that_fails_is_told_and_tried_again(fleet: Fleet, machines: Fak
     eventually(lambda: len(fleet.serving("web")) == 1)
 
 
-def test_a_group_with_instances_goes_only_by_force(fleet: Fleet) -> None:
+def test_a_group_with_instances_goes_only_by_force(fleet: Fleet, machines: FakeMachines) -> None:
     fleet.create("web", 2)
     ids = fleet.members("web")
     with pytest.raises(ClientError, match="ResourceInUse"):
         fleet.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="web")
+    machines.ending.clear()
     fleet.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
     assert fleet.group("web")["Status"] == "Delete in progress"
+    machines.ending.set()
     eventually(lambda: not fleet.groups("web"))
     assert [fleet.place.state(one) for one in ids] == ["terminated", "terminated"]
     with pytest.raises(ClientError, match="not found"):
