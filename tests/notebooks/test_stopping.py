@@ -82,8 +82,11 @@ class Running:
         return folder
 
     def states(self) -> list[str]:
-        """Of the cells, as the notebook's file tells now; whole at any moment."""
-        notebook = nbformat.read(self.folder / "mine.ipynb", as_version=4)
+        """Of the cells, as the notebook's file tells now; whole at any moment, none before it is there."""
+        path = self.folder / "mine.ipynb"
+        if not path.exists():
+            return []
+        notebook = nbformat.read(path, as_version=4)
         return [cell.metadata.papermill.status for cell in notebook.cells]
 
     def require_masked(self) -> None:
