@@ -1,8 +1,24 @@
-"""A skip says why, or the run fails: a test that silently did not run proves nothing."""
+"""Tests know nothing of whoever runs them: no profile, keys, sandbox, git settings or screen of a shell.
+
+A skip says why, or the run fails: a test that silently did not run proves nothing.
+"""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+from tests.command import CLEARED
+
+KEPT = "GBG_CACHE"
+"""where downloads are"""
+SCREEN = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR")
+for name in list(os.environ):
+    if name in SCREEN or (name.startswith(CLEARED) and name != KEPT):
+        del os.environ[name]
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost", "127.0.0.1"]))
 
 EMPTY = ("", "unconditional skip")
 
