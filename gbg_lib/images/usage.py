@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbg_lib.aws import Aws
+from gbg_lib.errors import NotThere
 from gbg_lib.images.golden import DEPLOYMENT
 
 ALIVE = ("pending", "running", "stopping", "stopped")
@@ -75,13 +76,17 @@ def read_usage(aws: Aws) -> Usage:
 
 
 def _templates(aws: Aws) -> Iterator[Template]:
+    """But those that are deleted while they are looked at: the account has other deployments."""
     for found in list(aws.pages("ec2", "describe_launch_templates", "LaunchTemplates")):
         key, name = found["LaunchTemplateId"], found["LaunchTemplateName"]
         owner = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}.get(DEPLOYMENT, "")
         listed = aws.pages(
             "ec2", "describe_launch_template_versions", "LaunchTemplateVersions", LaunchTemplateId=key
         )
-        images = {one["VersionNumber"]: one["LaunchTemplateData"].get("ImageId", "") for one in listed}
+        try:
+            images = {one["VersionNumber"]: one["LaunchTemplateData"].get("ImageId", "") for one in listed}
+        except NotThere:
+            continue
         versions = {number: TemplateVersion(key, name, number, images[number], owner) for number in images}
         yield Template(key, found["DefaultVersionNumber"], found["LatestVersionNumber"], versions)
 

@@ -171,14 +171,17 @@ def _removed_until_gone(
 
 
 def _empty_buckets(aws: Aws, deployment: str, stack_name: str, *, remove_records: bool) -> Iterator[Told]:
-    """The stack's own: CloudFormation deletes none that holds something."""
+    """The stack's own: CloudFormation deletes none that holds something, and may be at it already."""
     stack = read_stack(aws, stack_name)
     if stack is None:
         return
     for thing in read_inventory(aws, deployment).things:
         ours = thing.kind == "bucket" and thing.id in stack.resources
         if ours and (remove_records or not keeps_records(thing)):
-            count = empty_bucket(aws, thing.id)
+            try:
+                count = empty_bucket(aws, thing.id)
+            except NotThere:
+                continue
             yield Told("buckets", f"bucket {thing.name}", f"{count} versions of objects deleted")
 
 

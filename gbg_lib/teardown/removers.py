@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from gbg_lib.aws import Aws
 from gbg_lib.errors import AwsError, NotThere
@@ -133,9 +133,13 @@ def _application(aws: Aws, thing: Found) -> None:
     aws.call("codedeploy", "delete_application", applicationName=thing.id)
 
 
-def deployment_groups(aws: Aws, application: str) -> Iterator[str]:
-    names = aws.pages("codedeploy", "list_deployment_groups", "deploymentGroups", applicationName=application)
-    yield from map(str, list(names))
+def deployment_groups(aws: Aws, application: str) -> list[str]:
+    """None where the application is gone."""
+    named = {"applicationName": application}
+    try:
+        return list(map(str, aws.pages("codedeploy", "list_deployment_groups", "deploymentGroups", **named)))
+    except NotThere:
+        return []
 
 
 REMOVERS: dict[str, Remover] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from gbg_lib.errors import AwsError, CheckFailed, GateRefused
 from gbg_lib.parameters import Parameters
 from gbg_lib.teardown import Teardown
 from gbg_lib.views.teardown import removal_table
-from tests.unit.account_fakes import Died, FakeAccount, FakeStack
+from tests.unit.account_fakes import OURS, Died, FakeAccount, FakeStack
+from tests.unit.aws_fakes import refusal
 
 BAKE = "b0000000-0000-4000-8000-000000000001"
 GREEN = "CodeDeploy_gbg-fleet_d-ABC"
@@ -138,6 +140,32 @@ class TestResuming:
         assert (plan.action, plan.reason) == ("nothing", "nothing is left that carries its tag")
         run(account)
         assert account.done == []
+
+
+@dataclass
+class GoingAccount(FakeAccount):
+    """A deletion goes on: what was listed a moment ago is gone when it is asked about."""
+
+    def list_applications(self, **given: Any) -> dict[str, Any]:
+        return {"applications": ["gbg-app"] if "gbg-base" in self.stacks else []}
+
+    def list_object_versions(self, **given: Any) -> dict[str, Any]:
+        self.buckets.pop(given["Bucket"])
+        raise refusal("NoSuchBucket", "The specified bucket does not exist")
+
+    def describe_launch_templates(self, **given: Any) -> dict[str, Any]:
+        template = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "gbg", "Tags": OURS}
+        return {"LaunchTemplates": [template] if "gbg-base" in self.stacks else []}
+
+    def describe_launch_template_versions(self, **given: Any) -> dict[str, Any]:
+        raise refusal("InvalidLaunchTemplateId.NotFound", "The specified launch template does not exist.")
+
+
+def test_what_another_deletion_takes_meanwhile_is_no_hindrance(account: FakeAccount) -> None:
+    """As that of a teardown that was killed: CloudFormation goes on with it."""
+    going = GoingAccount(**vars(account))
+    assert run(going).check()
+    assert going.stacks == {}
 
 
 class TestStacks:
