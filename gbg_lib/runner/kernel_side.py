@@ -5,10 +5,8 @@ An IPython extension and a packer of messages, both named on the kernel's comman
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from jupyter_client.session import json_packer
@@ -18,7 +16,7 @@ from gbg_lib.parameters import HIDDEN, addresses_in
 from gbg_lib.replay import tape
 from gbg_lib.replay.divergence import Diverged
 from gbg_lib.replay.offline import refuse_network
-from gbg_lib.runner import journal
+from gbg_lib.runner import children, journal
 from gbg_lib.secret.values import learn, learn_environment, learn_named, masking
 
 WORDS = [f"--IPKernelApp.extra_extensions={__name__}", f"--Session.packer={__name__}.packed"]
@@ -32,24 +30,13 @@ def packed(message: Any) -> bytes:
 
 def load_ipython_extension(shell: Any) -> None:
     learn_environment()
-    for stream in (sys.stdout, sys.stderr):
-        keep_from_terminal(stream)
     if tape.playing():
         refuse_network()
     shell.events.register("pre_run_cell", begins)
     shell.events.register("post_run_cell", lambda _: learn_variables(shell.user_ns))
+    for printed in filter(None, map(children.heard, (sys.stdout, sys.stderr))):
+        shell.events.register("post_run_cell", printed.catch_up)
     shell.events.register("post_run_cell", ran)
-
-
-def keep_from_terminal(stream: Any) -> None:
-    """What child processes print is in the notebook, masked.
-
-    ipykernel repeats it where the kernel itself was started, as it is: there the runner tells its one line.
-    """
-    terminal = getattr(stream, "_original_stdstream_copy", None)
-    if terminal is not None:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), terminal)
 
 
 def begins(_: Any) -> None:

@@ -168,6 +168,32 @@ def test_a_page_that_can_not_be_written_fails_the_run_and_leaves_the_rest(tmp_pa
     assert (result.parent / "mine.ipynb").exists()
 
 
+LATE = """
+import subprocess, threading, time
+from ipykernel.iostream import OutStream
+write = OutStream.write
+def late(self, text):
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(0.5)
+    return write(self, text)
+OutStream.write = late
+"""
+
+
+def test_what_a_child_process_said_last_is_in_its_cell_however_late_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # a kernel that sees it leaves child processes to themselves
+    says = [f"subprocess.run('echo out {word}; echo err {word} >&2', shell=True);" for word in "ab"]
+    path = write_notebook(tmp_path / "mine.ipynb", LATE, *says, "raise SystemError(" + says[0][:-1] + ")")
+    with pytest.raises(RunFailed, match="SystemError"):
+        run(path, {}, tmp_path / "runs")
+    [kept] = (tmp_path / "runs").glob("*/mine.ipynb")
+    cells = [cell for cell in nbformat.read(kept, as_version=4).cells if cell.cell_type == "code"]
+    told = [sorted(one.text for one in cell.outputs if one.output_type == "stream") for cell in cells[1:]]
+    assert told == [[f"err {word}\n", f"out {word}\n"] for word in "aba"]
+
+
 def test_a_live_view_leaves_its_last_state(tmp_path: Path) -> None:
     path = write_notebook(
         tmp_path / "mine.ipynb",
