@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from gbg_sandbox.cloud import Cloud
 from gbg_sandbox.events import Event
+from gbg_sandbox.service import Call
 from tests.sandbox.places import eventually
 
 DIMENSIONS = [{"Name": "Colour", "Value": "blue"}]
@@ -137,6 +138,39 @@ def test_a_look_that_comes_late_makes_up_for_the_periods_before(cloud: Cloud, cl
         service.record("App", "Errors", {"Colour": "blue"}, 9.0, "None")
         cloud.clock.pause(3)
     eventually(lambda: len(changes(cloud)) == 3)
+    assert [event.detail["state"]["value"] for event in changes(cloud)] == ["OK", "ALARM", "OK"]
+
+
+def recorded(cloud: Cloud) -> None:
+    """By an AWS service."""
+    cloud.service("cloudwatch").record("App", "Errors", {"Colour": "blue"}, 9.0, "None")
+
+
+def sent(cloud: Cloud) -> None:
+    """By anybody else."""
+    datum = {"MetricName": "Errors", "Dimensions": DIMENSIONS, "Value": 9.0}
+    asked = {"Namespace": "App", "MetricData": [datum]}
+    cloud.service("cloudwatch").put_metric_data(Call("a request", cloud.aws, cloud.region), asked)
+
+
+@pytest.mark.parametrize("add", [recorded, sent])
+def test_what_comes_in_slowly_is_missed_by_no_alarm(
+    cloud: Cloud, cloudwatch: Any, add: Callable[[Cloud], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on such a machine, too: it is dated, and takes long until it is there."""
+    alarm(cloudwatch)
+    eventually(lambda: state(cloudwatch) == "OK")
+    usual = cloud.clock.now
+
+    def slow() -> datetime:
+        told = usual()
+        monkeypatch.setattr(cloud.clock, "now", usual)
+        cloud.clock.pause(2)
+        return told
+
+    monkeypatch.setattr(cloud.clock, "now", slow)
+    add(cloud)
+    eventually(lambda: len(changes(cloud)) == 3, 20)
     assert [event.detail["state"]["value"] for event in changes(cloud)] == ["OK", "ALARM", "OK"]
 
 

@@ -135,7 +135,8 @@ def test_the_last_lines_before_a_stop_arrive_once(watched: Watched) -> None:
     watched.shell("echo last > /var/log/web/access.log; systemctl stop amazon-cloudwatch-agent")
     eventually(lambda: watched.lines() == ["last"])
     watched.shell("echo more >> /var/log/web/access.log; systemctl start amazon-cloudwatch-agent")
-    watched.shell("sleep 1; systemctl stop amazon-cloudwatch-agent")
+    eventually(lambda: watched.own_log().count("follows 1") == 2)
+    watched.shell("systemctl stop amazon-cloudwatch-agent")
     eventually(lambda: watched.lines() == ["last", "more"])
 
 

@@ -214,7 +214,7 @@ def test_stop_ends_the_running_command(cloud: Cloud) -> None:
 
 
 def test_a_build_stopped_before_its_container_runs_leaves_no_machine(cloud: Cloud) -> None:
-    put_source(cloud, "version: 0.2\nphases:\n  build:\n    commands: [ls]\n")
+    put_source(cloud, "version: 0.2\nphases:\n  build:\n    commands: ['sleep 60']\n")
     client = project(cloud, service_role(cloud, LOGS, BUCKET))
     started = client.start_build(projectName="app")["build"]
     client.stop_build(id=started["id"])

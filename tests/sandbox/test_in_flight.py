@@ -9,6 +9,7 @@ from gbg_lib.runner.in_flight import in_flight
 from gbg_sandbox.cloud import Cloud
 from tests.sandbox.automations import Bench, sleep
 from tests.sandbox.doors import door
+from tests.sandbox.places import eventually
 
 LONG = {"Duration": "PT100H"}
 
@@ -19,6 +20,7 @@ def test_a_bake_that_goes_on_is_told_until_its_own_command_has_stopped_it(cloud:
     bench.document(sleep(inputs=LONG), name="gbg-bake-of-others")
     others = bench.begin("gbg-bake-of-others")
     bake = bench.begin("gbg-bake")
+    eventually(lambda: bench.look(bake)["AutomationExecutionStatus"] == "InProgress")
     [one] = in_flight(aws, "gbg")
     assert one.what == f"bake {bake}: InProgress"
 

@@ -94,12 +94,12 @@ def test_a_function_gets_its_event_and_context_as_on_aws(workshop: Workshop) -> 
             }
         """,
         Environment={"Variables": {"COLOR": "blue"}},
-        Timeout=5,
+        Timeout=300,
     )
     result, answer = workshop.invoke({"n": 1, "ü": [None, True]})
     assert answer["StatusCode"] == 200
     assert "FunctionError" not in answer
-    assert 4000 < result.pop("left") <= 5000
+    assert 240_000 < result.pop("left") <= 300_000
     assert len(result.pop("ids")) == 36
     assert result == {
         "event": {"n": 1, "ü": [None, True]}, "arn": arn, "name": "made", "region": "us-east-1",
@@ -124,8 +124,7 @@ def test_an_environment_is_used_again_until_the_code_changes(workshop: Workshop)
         FunctionName="made", ZipFile=archive(index=code.replace("+= 1", "+= 5"))
     )
     assert workshop.invoke()[0][0] == 5
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    eventually(lambda: not alive(pid))
 
 
 def test_an_exception_is_told_in_lambdas_form(workshop: Workshop) -> None:
@@ -249,7 +248,7 @@ def children(pid: int) -> list[int]:
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except OSError:  # it is gone, or goes just now
         return False
 
 

@@ -227,8 +227,11 @@ def test_a_script_that_takes_too_long_is_killed_with_its_children(crew: Crew) ->
 
 def lives(pid: str) -> bool:
     """A process that is there and no zombie."""
-    stat = Path("/proc") / pid / "stat"
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        stat = Path("/proc", pid, "stat").read_text()
+    except OSError:  # it ends just now
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_running_command_can_be_cancelled(crew: Crew) -> None:

@@ -36,9 +36,12 @@ class MetricsApi(Service):
         count: int = 1,
         time: datetime | None = None,
     ) -> None:
-        """Put a value as an AWS service does, into a namespace of its own; `value` happened `count` times."""
-        point = Point.of((time or self.cloud.clock.now()).timestamp(), [(value, count)], unit)
+        """Put a value as an AWS service does, into a namespace of its own; `value` happened `count` times.
+
+        What carries no time of its own is dated with the lock held: no alarm has looked at its period then.
+        """
         with self.lock:
+            point = Point.of((time or self.cloud.clock.now()).timestamp(), [(value, count)], unit)
             self.metrics.add(Metric.of(namespace, metric, dimensions), point)
 
     @runs
@@ -51,32 +54,11 @@ class MetricsApi(Service):
             )
         if params.get("EntityMetricData"):
             raise AwsError("InvalidParameterValue", "gbg_sandbox does not keep entities of metrics")
-        made = [(_metric(namespace, one), self._point(one)) for one in params.get("MetricData", [])]
         with self.lock:
+            now = self.cloud.clock.now()
+            made = [(_metric(namespace, one), _point(one, now)) for one in params.get("MetricData", [])]
             for metric, point in made:
                 self.metrics.add(metric, point)
-
-    def _point(self, datum: dict[str, Any]) -> Point:
-        when = datum.get("Timestamp") or self.cloud.clock.now()
-        unit = datum.get("Unit", "None")
-        if "StatisticValues" in datum:
-            told = datum["StatisticValues"]
-            if told["SampleCount"] <= 0:
-                raise AwsError("InvalidParameterValue", "SampleCount must be greater than 0")
-            mean = told["Sum"] / told["SampleCount"]
-            return Point(
-                when.timestamp(), ((mean, told["SampleCount"]),), told["Minimum"], told["Maximum"], unit
-            )
-        if "Value" in datum:
-            return Point.of(when.timestamp(), [(datum["Value"], 1)], unit)
-        values = datum.get("Values") or []
-        counts = datum.get("Counts") or [1.0] * len(values)
-        if not values or len(values) != len(counts):
-            raise AwsError(
-                "InvalidParameterCombination",
-                f"{datum['MetricName']}: give Value, StatisticValues, or Values with as many Counts",
-            )
-        return Point.of(when.timestamp(), list(zip(values, counts, strict=True)), unit)
 
     @runs
     def get_metric_statistics(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +134,28 @@ class MetricsApi(Service):
         ]
         shown, following = page(found, params.get("NextToken"), MOST_LISTED, invalid="InvalidParameterValue")
         return {"Metrics": shown, **({"NextToken": following} if following else {})}
+
+
+def _point(datum: dict[str, Any], now: datetime) -> Point:
+    """`now` is its time, where it tells none."""
+    when = datum.get("Timestamp") or now
+    unit = datum.get("Unit", "None")
+    if "StatisticValues" in datum:
+        told = datum["StatisticValues"]
+        if told["SampleCount"] <= 0:
+            raise AwsError("InvalidParameterValue", "SampleCount must be greater than 0")
+        mean = told["Sum"] / told["SampleCount"]
+        return Point(when.timestamp(), ((mean, told["SampleCount"]),), told["Minimum"], told["Maximum"], unit)
+    if "Value" in datum:
+        return Point.of(when.timestamp(), [(datum["Value"], 1)], unit)
+    values = datum.get("Values") or []
+    counts = datum.get("Counts") or [1.0] * len(values)
+    if not values or len(values) != len(counts):
+        raise AwsError(
+            "InvalidParameterCombination",
+            f"{datum['MetricName']}: give Value, StatisticValues, or Values with as many Counts",
+        )
+    return Point.of(when.timestamp(), list(zip(values, counts, strict=True)), unit)
 
 
 def _metric(namespace: str, told: Mapping[str, Any]) -> Metric:

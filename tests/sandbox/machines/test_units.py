@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from tests.sandbox.places import eventually
 from tests.sandbox.processes import running_with
 
 Shell = Callable[..., tuple[int, str]]
@@ -127,7 +128,7 @@ def test_stopping_ends_every_process_of_a_service(boot: Boot, shell: Shell) -> N
     machine.write("/opt/app", script.encode(), 0o755)
     _unit(machine, "app", "ExecStart=/opt/app\nTimeoutStopSec=1\nExecStop=/usr/bin/touch /var/tmp/stopped")
     shell(machine, "systemctl start app; until [ -e /var/tmp/begun ]; do sleep 0.05; done")
-    assert running_with(mark)
+    eventually(lambda: running_with(mark))
     shell(machine, "systemctl stop app")
     assert shell(machine, "systemctl is-active app; ls /var/tmp/stopped")[1] == "failed\n/var/tmp/stopped\n"
     assert not running_with(mark)
