@@ -62,15 +62,12 @@ def schedule(
 ) -> None:
     """Print or install a schedule for a runbook."""
     with errors_shown():
+        if remove:
+            _remove(_called(name, file, runbook), kind, file)
+            return
         path = find_runbook(RUNBOOKS, runbook)
         runbook = str(path) if Path(runbook).is_file() else runbook  # it is started elsewhere
-        called = name or (file.stem if file else path.stem).replace("_", "-")
-        if remove and kind != "aws":
-            _remove(called, kind)
-            return
-        if remove:
-            _remove_from_aws(called, file)
-            return
+        called = _called(name, file, runbook)
         if file is None or at is None:
             raise MisuseError(
                 "schedule", "it needs a parameters file and an hour", "-f FILE --at 'daily 03:30'"
@@ -88,6 +85,12 @@ def schedule(
             _aws(inside_aws.Job.at(called, path, values, when, policies), install=install)
         else:
             _systemd(job, when, catch_up=catch_up, install=install)
+
+
+def _called(name: str, file: Path | None, runbook: str) -> str:
+    """A schedule that has a name of its own is taken away even when its runbook is gone."""
+    stem = name or (file.stem if file else find_runbook(RUNBOOKS, runbook).stem)
+    return stem if name else stem.replace("_", "-")
 
 
 def _job(name: str, runbook: str, file: Path) -> Scheduled:
@@ -109,8 +112,8 @@ def _cron(job: Scheduled, when: hours.Hours, *, install: bool) -> None:
     click.echo(crontab.line(job, when))
     if install:
         crontab.install(job, when)
-        undo = f"gbg schedule {shlex.quote(job.words[2])} --name {job.name} --as cron --remove"
-        out.print(f"it is in the crontab; to undo: {undo}")
+        out.print("it is in the crontab")
+        _say_undo(job.words[2], job.name, "cron")
 
 
 def _systemd(job: Scheduled, when: hours.Hours, *, catch_up: bool, install: bool) -> None:
@@ -119,6 +122,7 @@ def _systemd(job: Scheduled, when: hours.Hours, *, catch_up: bool, install: bool
     if install:
         for path in systemd.install(job, when, catch_up=catch_up):
             out.print(f"written: {path}")
+        _say_undo(job.words[2], job.name, "systemd")
 
 
 def _aws(job: inside_aws.Job, *, install: bool) -> None:
@@ -138,7 +142,11 @@ def _aws(job: inside_aws.Job, *, install: bool) -> None:
     told = stacks.stacks.outputs(job.stack)
     also = f" and {job.values['notify']}" if job.values.get("notify") else ""
     out.print(f"runs go to s3://{told['BucketName']}/runs, news to {told['TopicArn']}{also}")
-    out.print(f"to undo: gbg schedule {job.runbook.stem} --name {job.name} --as aws --remove")
+    _say_undo(job.runbook.stem, job.name, "aws")
+
+
+def _say_undo(runbook: str, name: str, kind: str) -> None:
+    out.print(f"to undo: gbg schedule {shlex.quote(runbook)} --name {name} --as {kind} --remove")
 
 
 def _remove_from_aws(name: str, file: Path | None) -> None:
@@ -150,7 +158,10 @@ def _stacks(values: Mapping[str, Any]) -> inside_aws.JobStacks:
     return inside_aws.JobStacks(open_aws(checked(values, "parameters")))
 
 
-def _remove(name: str, kind: str) -> None:
+def _remove(name: str, kind: str, file: Path | None) -> None:
+    if kind == "aws":
+        _remove_from_aws(name, file)
+        return
     there = crontab.remove(name) if kind == "cron" else systemd.remove(name)
     if not there:
         show_error("schedule", f"there is none named {name} ({kind})", "name it as it was made: --name, --as")

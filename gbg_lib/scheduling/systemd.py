@@ -41,6 +41,7 @@ Description=golden-blue-green: when {name} runs
 
 [Timer]
 OnCalendar={calendar}
+AccuracySec=1s
 Persistent={persistent}
 
 [Install]

@@ -18,6 +18,19 @@ aws.call(
 )"""
 
 
+GATE = """\
+from gbg_lib.errors import GateRefused
+raise GateRefused("window", "shut until Monday", "wait")"""
+LOCK = """\
+from pathlib import Path
+from gbg_lib import errors
+tried = Path({mark!r})
+if not tried.exists():
+    tried.touch()
+    raise errors.Locked("lock", "somebody else is releasing", "wait")"""
+"""locked the first time, done the second; `mark` is a file"""
+
+
 def light_runbook(folder: Path) -> Path:
     return write_notebook(
         folder / "light.ipynb",

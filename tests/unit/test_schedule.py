@@ -199,6 +199,14 @@ def test_where_systemd_does_not_run_nothing_is_installed_and_what_is_there_goes(
     assert list(units.iterdir()) == []
 
 
+def test_a_schedule_is_taken_away_by_its_name_when_its_runbook_is_gone(tmp_path: Path) -> None:
+    """There is none of this name here: that is what is told, and not that the notebook is missing."""
+    done = gbg(tmp_path / "home", "schedule", "gone.ipynb", "--name", "night", "--remove")
+    assert done.returncode == 1 and "there is none named night (systemd)" in done.stderr
+    done = gbg(tmp_path / "home", "schedule", "gone.ipynb", "--remove")
+    assert done.returncode == 2 and "there is no runbook 'gone.ipynb'" in done.stderr
+
+
 def test_a_parameters_file_with_a_mistake_is_not_scheduled(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("windwo: daily 01:00-02:00\n")
     done = gbg(

@@ -29,6 +29,7 @@ ORDER = (
     "test_removal",
     "test_airflow",
     "test_inside_aws",
+    "test_schedulers",
     "test_masking",
     "test_ordinary_user",
 )

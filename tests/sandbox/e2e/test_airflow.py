@@ -13,7 +13,7 @@ import pytest
 from tests.notebooks.small import PARAMETERS, write_notebook
 from tests.sandbox.airflows import DAGS, Airflow
 from tests.sandbox.e2e.world import World
-from tests.sandbox.environments import light_runbook, write_environments
+from tests.sandbox.environments import GATE, LOCK, light_runbook, write_environments
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -36,18 +36,6 @@ with DAG("meanings", schedule="@once", start_date=datetime(2026, 1, 1)):
     RunbookOperator(
         task_id="no_such_parameter", runbook="4", parameters_file={wrong!r}, runs={runs!r}, retries=2,
     )
-"""
-GATE = """
-from gbg_lib.errors import GateRefused
-raise GateRefused("window", "shut until Monday", "wait")
-"""
-LOCK = """
-from pathlib import Path
-from gbg_lib import errors
-tried = Path({mark!r})
-if not tried.exists():
-    tried.touch()
-    raise errors.Locked("lock", "somebody else is releasing", "wait")
 """
 
 

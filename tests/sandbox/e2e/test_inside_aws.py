@@ -15,7 +15,7 @@ from tests.command import gbg
 from tests.notebooks.small import PARAMETERS, write_notebook
 from tests.sandbox.e2e.listener import Listener
 from tests.sandbox.e2e.world import World
-from tests.sandbox.environments import light_runbook
+from tests.sandbox.environments import GATE, light_runbook
 from tests.sandbox.places import eventually
 
 pytestmark = pytest.mark.xdist_group("inside-aws")
@@ -27,9 +27,6 @@ RIGHTS = {
         {"Effect": "Allow", "Action": "ssm:PutParameter", "Resource": "arn:aws:ssm:*:*:parameter/marks/night"}
     ],
 }
-GATE = """
-from gbg_lib.errors import GateRefused
-raise GateRefused("window", "shut until Monday", "wait")"""
 
 
 @pytest.fixture(scope="module")
