@@ -11,6 +11,13 @@ from tests.sandbox.processes import running_with
 
 Shell = Callable[..., tuple[int, str]]
 Boot = Callable[..., Any]
+NOTIFY = """\
+import os, socket, time
+{until}
+open("/tmp/said", "w")
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+time.sleep(999)
+"""
 
 
 def _unit(machine: Any, name: str, service: str, *, unit: str = "") -> None:
@@ -106,20 +113,36 @@ def test_a_forking_and_a_notifying_service_are_active_when_they_say_so(boot: Boo
     machine = boot()
     _unit(machine, "forks", "Type=forking\nPIDFile=/run/forks.pid\nExecStart=/bin/sh -c 'sleep 0.2; "
           "setsid sleep 1000 >/dev/null 2>&1 & echo $! > /run/forks.pid'")  # fmt: skip
-    notify = (
-        "import os, socket, time; time.sleep(0.3); open('/tmp/ready', 'w'); "
-        "line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-        "line.sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(999)"
-    )
-    machine.write("/opt/notify.py", notify.encode())
+    machine.write("/opt/notify.py", NOTIFY.format(until="time.sleep(0.3)").encode())
     _unit(machine, "notifies", "Type=notify\nExecStart=/usr/bin/python3 /opt/notify.py")
-    assert shell(machine, "systemctl start notifies && ls /tmp/ready && systemctl start forks")[0] == 0
+    assert shell(machine, "systemctl start notifies && ls /tmp/said && systemctl start forks")[0] == 0
     _status, told = shell(
         machine,
         "systemctl is-active forks notifies; systemctl show -p MainPID --value forks; cat /run/forks.pid",
     )
     first, second, shown, written = told.split()
     assert (first, second) == ("active", "active") and shown == written
+
+
+def test_a_service_is_ready_when_its_own_main_process_says_so(boot: Boot, shell: Shell) -> None:
+    """Nobody else's READY=1 counts, nor a child's, unless NotifyAccess=all lets it."""
+    machine = boot()
+    waits = "while not os.path.exists('/tmp/go'): time.sleep(0.01)"
+    machine.write("/opt/early.py", NOTIFY.format(until="pass").encode())
+    machine.write("/opt/late.py", NOTIFY.format(until=waits).encode())
+    child = "Type=notify\nExecStart=/bin/sh -c '/usr/bin/python3 /opt/early.py; true'"
+    _unit(machine, "late", "Type=notify\nExecStart=/usr/bin/python3 /opt/late.py")
+    _unit(machine, "early", "Type=notify\nExecStart=/usr/bin/python3 /opt/early.py")
+    _unit(machine, "child", f"{child}\nTimeoutStartSec=1")
+    _unit(machine, "allowed", f"{child}\nNotifyAccess=all")
+    shell(machine, "(systemctl start late; touch /tmp/late) >/dev/null 2>&1 &")
+    shell(machine, "until [ $(systemctl is-active late) = activating ]; do sleep 0.01; done")
+    assert shell(machine, "systemctl start early && systemctl start allowed")[0] == 0
+    assert shell(machine, "systemctl start child")[0] == 1
+    assert "which may speak for no service" in shell(machine, "journalctl")[1]
+    assert shell(machine, "systemctl is-active late")[1] == "activating\n"
+    shell(machine, "touch /tmp/go; until [ -e /tmp/late ]; do sleep 0.01; done")
+    assert shell(machine, "systemctl is-active late")[1] == "active\n"
 
 
 def test_stopping_ends_every_process_of_a_service(boot: Boot, shell: Shell) -> None:

@@ -7,12 +7,11 @@ import os
 import socket
 import sys
 
+from init.sockets import LARGEST, PRIVATE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-PRIVATE = "/run/systemd/private"
-LARGEST = 128 * 1024
 
 
 def ask(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:

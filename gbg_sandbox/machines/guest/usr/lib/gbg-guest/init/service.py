@@ -12,6 +12,7 @@ import time
 
 from init import processes
 from init.command import Command, read_environment
+from init.trees import remove_tree
 from init.unitfiles import Unit, duration
 
 TYPE_CHECKING = False
@@ -373,7 +374,7 @@ class Service:
         if self.unit.service("RuntimeDirectoryPreserve", "no") != "no":
             return
         for name in self.unit.words("Service", "RuntimeDirectory"):
-            self._host.remove_tree(f"/run/{name}")
+            remove_tree(f"/run/{name}")
 
     def _restarts(self) -> bool:
         if self.result not in RESTARTED_ON.get(self.unit.service("Restart", "no"), ()):
