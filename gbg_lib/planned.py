@@ -48,7 +48,8 @@ class Kind:
 
 
 def kinds(plan: StackPlan, parameters: Parameters) -> list[Kind]:
-    """A plan's changes by type and action."""
+    """A plan's changes by type and action, with what they cost when they are made."""
+    fleet = machines(parameters.instance_count, parameters.instance_type)
     found: dict[tuple[str, str, str], list[str]] = {}
     for change in plan.changes:
         found.setdefault((change.type, change.action, _goes(change)), []).append(change.logical_id)
@@ -58,29 +59,35 @@ def kinds(plan: StackPlan, parameters: Parameters) -> list[Kind]:
             action,
             tuple(sorted(names)),
             why(type_),
-            amounts(type_, len(names), parameters) if action in ("Add", "Import") else (),
+            () if action == "Remove" else amounts(type_, len(names), fleet),
             goes,
         )
         for (type_, action, goes), names in sorted(found.items())
     ]
 
 
-def amounts(type_: str, count: int, parameters: Parameters) -> tuple[Amount, ...]:
-    """What `count` resources of a type cost something for as long as they stand."""
+def so_far(plan: StackPlan, given: Mapping[str, str]) -> tuple[Amount, ...]:
+    """What the resources cost now that a plan modifies or removes; `given` is what their stack was given."""
+    fleet = machines(int(given["FleetSize"]), given["InstanceType"]) if "FleetSize" in given else ()
+    there = [change for change in plan.changes if change.action in ("Modify", "Remove")]
+    return tuple(amount for change in there for amount in amounts(change.type, 1, fleet))
+
+
+def amounts(type_: str, count: int, fleet: tuple[Amount, ...]) -> tuple[Amount, ...]:
+    """What `count` resources of a type cost something for as long as they stand; a group costs its fleet."""
     if type_ == GROUP:
-        return fleet(parameters)
+        return fleet
     if type_ == BALANCER:
         return (Amount("load balancer", count), Amount("public IPv4 address", ZONES * count))
     return (Amount("alarm", count),) if type_ == ALARM else ()
 
 
-def fleet(parameters: Parameters) -> tuple[Amount, ...]:
+def machines(count: int, instance_type: str) -> tuple[Amount, ...]:
     """A fleet's machines with their volumes and addresses."""
-    machines = parameters.instance_count
     return (
-        Amount(parameters.instance_type, machines),
-        Amount("public IPv4 address", machines),
-        Amount("volume GiB", ROOT_GIB * machines),
+        Amount(instance_type, count),
+        Amount("public IPv4 address", count),
+        Amount("volume GiB", ROOT_GIB * count),
     )
 
 

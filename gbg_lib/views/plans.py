@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gbg_lib.planned import Kind, Use, a_release, cost, kinds
-from gbg_lib.prices import Cost, read_prices
+from gbg_lib.planned import Kind, Use, a_release, cost, kinds, so_far
+from gbg_lib.prices import Amount, Cost, Prices, read_prices
 from gbg_lib.repository import SeedPlan
 from gbg_lib.stacks import StackPlan
 from gbg_lib.typical import stages
@@ -35,14 +35,28 @@ def plan_table(plan: StackPlan | SeedPlan, step: Step) -> Table:
         return table(files, ["file", "action"], told, name="Plan")
     found = kinds(plan, step.parameters)
     prices = read_prices(step.aws.region)
-    total = prices.total(amount for kind in found for amount in kind.amounts)
     title = f"{plan.stack}: {plan.action}, because {plan.reason}"
     if found:
-        title += f". {_told(step)} {_usd(total.hour)} USD an hour, {_usd(total.month)} a month as it stands "
-        title += f"({prices.told}); what is paid by use comes on top"
-        if unknown := prices.unknown([amount for kind in found for amount in kind.amounts]):
-            title += f"; without a price: {', '.join(unknown)}"
+        wanted = [amount for kind in found for amount in kind.amounts]
+        title += f". {_costs(plan, step, prices, wanted)}"
     return table([_row(kind, cost(prices, kind.amounts)) for kind in found], COLUMNS, title, name="Plan")
+
+
+def _costs(plan: StackPlan, step: Step, prices: Prices, wanted: list[Amount]) -> str:
+    """What the plan's resources cost when it is done; of those that are there already, what they cost now."""
+    now: tuple[Amount, ...] = ()
+    then, lasts = _both(prices.total(wanted)), "as it stands"
+    if plan.action == "update":
+        now = so_far(plan, step.stacks.parameters(plan.stack))
+        before = _both(prices.total(now))
+        lasts = f"for what is changed; so far {'as much' if before == then else before}"
+    told = f"{_told(step)} {then} {lasts} ({prices.told}); what is paid by use comes on top"
+    unknown = prices.unknown([*wanted, *now])
+    return told + (f"; without a price: {', '.join(unknown)}" if unknown else "")
+
+
+def _both(found: Cost) -> str:
+    return f"{_usd(found.hour)} USD an hour, {_usd(found.month)} a month"
 
 
 def _pushed(plan: SeedPlan) -> str:
@@ -95,7 +109,6 @@ class Acknowledgement:
             description="I have read the plan, and want it done on AWS",
             indent=False,
             layout=ipywidgets.Layout(width="auto"),
-            tooltip="The cells below change nothing on AWS before this box is ticked",
         )
         box.observe(lambda change: self.acknowledge(bool(change["new"])), names="value")
         shown = ipywidgets.HTML(self._note()._repr_html_())

@@ -16,7 +16,7 @@ from gbg_lib.prices import read_prices
 from gbg_lib.progress import LEARNER, Progress
 from gbg_lib.repository import SeedPlan
 from gbg_lib.stacks import ResourceChange, StackPlan
-from gbg_lib.steps import BaseStack
+from gbg_lib.steps import BaseStack, template_parameters
 from gbg_lib.typical import stages
 from gbg_lib.views import acknowledge, checks, checks_table, plan_table
 from gbg_lib.views.banner import MODE
@@ -31,8 +31,17 @@ class FakeSts:
         return {"Account": "210987654321"}
 
 
+class FakeStack:
+    """Part 1 as its defaults make it."""
+
+    def describe_stacks(self, **given: Any) -> dict[str, Any]:
+        made = template_parameters(Parameters(), "01")
+        told = [{"ParameterKey": name, "ParameterValue": value} for name, value in made.items()]
+        return {"Stacks": [{"StackName": "gbg-base", "StackStatus": "CREATE_COMPLETE", "Parameters": told}]}
+
+
 def step(**given: Any) -> BaseStack:
-    made = BaseStack(Parameters(**given), connected(sts=FakeSts()))
+    made = BaseStack(Parameters(**given), connected(sts=FakeSts(), cloudformation=FakeStack()))
     made.aws.acknowledged = made.parameters.acknowledged or made.parameters.cloud == "sandbox"
     return made
 
@@ -41,6 +50,11 @@ def plan_of(part: int) -> StackPlan:
     resources = json.loads(blueprint.template(part))["Resources"]
     changes = [ResourceChange("Add", name, one["Type"], "") for name, one in resources.items()]
     return StackPlan("gbg-base", "create", "it does not exist yet", tuple(changes))
+
+
+def update_of(type_: str, action: str = "Modify") -> StackPlan:
+    changes = (ResourceChange(action, "It", type_, "False"),)
+    return StackPlan("gbg-base", "update", "it exists and differs", changes)
 
 
 class TestPlan:
@@ -66,6 +80,22 @@ class TestPlan:
 
     def test_a_machine_without_a_price_is_told(self) -> None:
         assert "without a price: u7i.large" in repr(plan_table(plan_of(1), step(instance_type="u7i.large")))
+
+    def test_a_fleet_that_grows_costs_what_it_costs_then_and_says_what_it_costs_now(self) -> None:
+        shown = plan_table(update_of(planned.GROUP), grown := step(cloud="aws", instance_count=3))
+        [row] = shown.to_dict("records")
+        machine = 0.0208 + 0.005 + 8 * 0.08 / 730
+        assert float(row["USD an hour"]) == pytest.approx(3 * machine, abs=0.0001)
+        now = f"so far {2 * machine:.2f} USD an hour, {2 * machine * 730:.2f} a month ("
+        then = f"{3 * machine:.2f} USD an hour, {3 * machine * 730:.2f} a month"
+        assert f"On AWS about {then} for what is changed; {now}" in repr(shown)
+        gone = plan_table(update_of(planned.GROUP, "Remove"), grown)
+        assert f"about 0.00 USD an hour, 0.00 a month for what is changed; {now}" in repr(gone)
+
+    @pytest.mark.parametrize("type_", [planned.GROUP, planned.ALARM, "AWS::EC2::VPC"])
+    def test_a_change_that_costs_nothing_more_says_so(self, type_: str) -> None:
+        shown = repr(plan_table(update_of(type_), step()))
+        assert "a month for what is changed; so far as much (" in shown
 
     def test_a_bucket_that_outlives_its_stack_says_how_it_goes(self) -> None:
         shown = plan_table(plan_of(1), step()).to_dict("records")
