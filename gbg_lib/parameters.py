@@ -186,6 +186,13 @@ class Parameters(BaseModel):
         "end", "whether every end is told, or only of runs that are not done", [RUNNER]
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _said(cls, value: Any, info: ValidationInfo) -> Any:
+        """Plain papermill hands `-p acknowledged true` on as a text."""
+        field = cls.model_fields[str(info.field_name)]
+        return _typed(value, field) if field.annotation is bool and isinstance(value, str) else value
+
     @field_validator("window", "notify")
     @classmethod
     def _readable(cls, text: str, info: ValidationInfo) -> str:
@@ -258,8 +265,8 @@ def load_file(path: Path) -> dict[str, Any]:
                 "keep one",
             )
         lines[key.value] = line
-    checked(values, str(path), lines)
-    return values
+    resolved = checked(values, str(path), lines)
+    return {name: getattr(resolved, name) for name in values}
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -104,13 +104,13 @@ class Form:
     # --- looks ---
 
     def widget(self) -> Any:
-        rows = [self._row(name) for name in self._names]
+        rows = [self._row(name, value) for name, value in self.values().items()]
         self._equivalent.value = self._equivalents_markup()
         return ipywidgets.VBox([*rows, self._equivalent])
 
-    def _row(self, name: str) -> Any:
+    def _row(self, name: str, value: object) -> Any:
         field = Parameters.model_fields[name]
-        made = _field(field.annotation, self._namespace[name])
+        made = _field(field.annotation, value)
         made.description, made.tooltip = name, f"{field.description} ({kind(field)})"
         made.style = {"description_width": NAME_WIDTH}
         made.layout = ipywidgets.Layout(width=f"calc({NAME_WIDTH} + {VALUE_WIDTH})")

@@ -53,6 +53,18 @@ def test_a_value_of_the_wrong_kind_is_refused_with_the_right_kind(assignment: st
     assert words in refused.value.try_this
 
 
+@pytest.mark.parametrize(("word", "meant"), [("true", True), ("True", True), ("false", False)])
+def test_true_and_false_may_be_words_as_papermill_hands_them_on(
+    word: str, meant: bool, tmp_path: Path
+) -> None:
+    assert Parameters.from_cell({"acknowledged": word, "cloud": "aws"}).acknowledged is meant
+    file = tmp_path / "x.yaml"
+    file.write_text(f"acknowledged: '{word}'\n")
+    assert load_file(file) == {"acknowledged": meant}
+    with pytest.raises(ParameterError, match="acknowledged is true or false"):
+        Parameters.from_cell({"acknowledged": f"{word}?"})
+
+
 def test_a_files_error_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("cloud: sandbox\n\ninstance_cuont: 3\n")
