@@ -145,7 +145,8 @@ class Aws:
             raise GateRefused(
                 f"account {self.account()}, {self.region}",
                 f"the plan is not acknowledged; next would be: {command}",
-                "read the plan above, then set acknowledged (headless: -p acknowledged=true)",
+                "read the plan above, run the cell below it, tick its box, and run this cell again "
+                "(headless: -p acknowledged=true)",
             )
         for guard in self.guards if guarded else ():
             guard()

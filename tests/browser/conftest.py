@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from gbg_lib.parameters import Parameters
 from gbg_lib.steps import BaseStack
 from gbg_sandbox.home import Home
+from tests.browser.chromium import Chromium
+from tests.browser.lab import Lab
 
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -36,6 +39,22 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         return done.stdout
 
     return look
+
+
+@contextmanager
+def seated(lab: Lab, profile: Path, pictures: Path) -> Iterator[Chromium]:
+    """A browser, opened on the address that `gbg lab` tells; its last sight is kept with the pictures."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with lab.running() as address:
+        opened = Chromium(chromium, profile, QUIET)
+        try:
+            opened.open(address)
+            yield opened
+        finally:
+            opened.keep(pictures / "last.png")
+            opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -208,6 +208,10 @@ class Runbook:
     def interrupt(self, number: int) -> str:
         """By the menu, while the cell runs; what it shows then."""
         self.menu("Kernel", "Interrupt Kernel")
+        return self.wait_failed(number)
+
+    def wait_failed(self, number: int) -> str:
+        """Until a cell that never failed before has failed; what it shows."""
         self._browser.until(f"{self.cell(number)}.querySelector('{WRONG}')", CELL_SECONDS)
         self._browser.until(self._has_run(number), CELL_SECONDS)
         return self.shown(number)
@@ -259,6 +263,17 @@ class Runbook:
         self._browser.click(self.field(name))
         self._browser.select_all()
         self._browser.type(text)
+
+    def type_in(self, form: int, name: str, text: str) -> None:
+        """`fill`, until the command below the form shows that the kernel knows it."""
+        self.fill(name, text)
+        self.wait_told(form, name, text)
+
+    def wait_told(self, form: int, name: str, value: str) -> None:
+        """Until the command below the form has this value."""
+        lines = f"[...{self.cell(form)}.querySelectorAll('pre')]"
+        told = json.dumps(f"{name}={value}")
+        self._browser.until(f"{lines}.some(one => one.textContent.includes({told}))")
 
     def choose(self, button: str) -> None:
         """Press a button that a cell shows."""

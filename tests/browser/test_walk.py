@@ -5,7 +5,6 @@ One walk, in this order, on one sandbox: each runbook stands on what those befor
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from gbg_lib.parameters import Parameters, names_for
 from tests.browser.chromium import SHIFT, Chromium
-from tests.browser.conftest import QUIET
+from tests.browser.conftest import QUIET, seated
 from tests.browser.lab import FRONT, Lab, Runbook
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,17 +75,8 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def page(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """A browser, opened on the address that `gbg lab` tells."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    with lab.running() as address:
-        opened = Chromium(chromium, tmp_path_factory.mktemp("chromium"), QUIET)
-        try:
-            opened.open(address)
-            yield opened
-        finally:
-            opened.keep(PICTURES / "last.png")
-            opened.close()
+    with seated(lab, tmp_path_factory.mktemp("chromium"), PICTURES) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -121,18 +111,10 @@ def begin(page: Chromium, runbook: Runbook, name: str) -> None:
     runbook.clear()
 
 
-def type_in(page: Chromium, runbook: Runbook, form: int, name: str, text: str) -> None:
-    """Until the command below the form shows that the kernel knows it."""
-    runbook.fill(name, text)
-    told = json.dumps(f"{name}={text}")
-    lines = f"[...{runbook.cell(form)}.querySelectorAll('pre')]"
-    page.until(f"{lines}.some(one => one.textContent.includes({told}))")
-
-
 def fill_in(page: Chromium, runbook: Runbook, name: str, text: str) -> None:
     """One field of the form, and on below it."""
     form = runbook.through("views.form")
-    type_in(page, runbook, form, name, text)
+    runbook.type_in(form, name, text)
     see(page, f"form-{name}")
     runbook.stand(form + 1)
 
@@ -210,7 +192,7 @@ def test_01_makes_the_base_stack(page: Chromium, runbook: Runbook) -> None:
     for name in names_for("01"):
         assert (Parameters.model_fields[name].description or "") in described[name], name
     assert "'soon' is not taken, 5 stays" in described["termination_wait_minutes"]
-    type_in(page, runbook, form, "termination_wait_minutes", "2")
+    runbook.type_in(form, "termination_wait_minutes", "2")
     see(page, "01-form")
     runbook.stand(form + 1)
     assert BANNER in runbook.run("Parameters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gbg_lib.aws import open_aws
 from gbg_lib.parameters import Parameters
 from gbg_lib.record.store import Store, records
 from gbg_lib.replay.again import replay
 from gbg_lib.runner.run import run
 from gbg_lib.steps import BaseStack
+from tests.command import gbg
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNBOOKS = sorted((ROOT / "runbooks").glob("[0-9]*.ipynb"))
@@ -133,3 +136,62 @@ def test_a_mistyped_parameter_stops_plain_papermill_before_anything_runs(
     )
     assert done.returncode != 0
     assert "did you mean instance_count?" in done.stderr
+
+
+CHANGE = {"cloud": "aws", "termination_wait_minutes": "6"}
+"""of one resource"""
+
+
+@pytest.fixture
+def as_aws(sandbox: Path) -> dict[str, str]:
+    """What SDKs read of an endpoint and keys: they name the sandbox, as they would any other AWS."""
+    aws = open_aws(Parameters())
+    keys = aws.keys()
+    return {
+        "AWS_ENDPOINT_URL": str(aws.endpoint_url),
+        "AWS_ACCESS_KEY_ID": str(keys.access_key),
+        "AWS_SECRET_ACCESS_KEY": str(keys.secret_key),
+    }
+
+
+def base_stack() -> tuple[str, str]:
+    """Its status, and what is to be changed."""
+    step = BaseStack(Parameters())
+    given = step.stacks.parameters(step.base_stack)
+    return step.stacks.status(step.base_stack), given["TerminationWaitMinutes"]
+
+
+def test_on_aws_a_run_that_nobody_acknowledged_changes_nothing(
+    as_aws: dict[str, str], sandbox: Path, tmp_path: Path
+) -> None:
+    before = base_stack()
+    words = [word for name, value in CHANGE.items() for word in ("-p", f"{name}={value}")]
+    done = gbg(sandbox, "run", "1", *words, "--to", str(tmp_path), "--json", before=(), **as_aws)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"]) == (3, "refused"), done.stderr
+    assert [one["status"] for one in told["runs"]] == ["failed"]
+    assert "the plan is not acknowledged; next would be: aws cloudformation execute" in told["what"]
+    assert base_stack() == before
+
+
+def test_on_aws_plain_papermill_changes_what_a_parameter_acknowledges_and_nothing_else(
+    as_aws: dict[str, str], tmp_path: Path
+) -> None:
+    before = base_stack()
+    out = tmp_path / "out.ipynb"
+    words = [word for name, value in CHANGE.items() for word in ("-p", name, value)]
+
+    def papermill(*more: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "papermill", "runbooks/01_base_stack.ipynb", str(out), *words, *more]
+        return subprocess.run(
+            argv, cwd=ROOT, env={**os.environ, **as_aws}, capture_output=True, text=True, check=False
+        )
+
+    refused = papermill()
+    assert refused.returncode != 0
+    assert "the plan is not acknowledged" in refused.stderr
+    assert base_stack() == before
+    done = papermill("-p", "acknowledged", "true")
+    assert done.returncode == 0, done.stderr
+    assert "The plan is acknowledged." in shown(out)
+    assert base_stack() == ("UPDATE_COMPLETE", "6")
