@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.notebooks.small import PARAMETERS, write_notebook
@@ -48,3 +49,9 @@ def write_environments(folder: Path, count: int) -> Path:
         file = folder / f"shop-{number:02}.yaml"
         file.write_text(f"cloud: sandbox\ndeployment: {file.stem}\n")
     return folder
+
+
+def far_window() -> str:
+    """Two minutes of a week, neither of them within a day of now."""
+    days = [datetime.now(UTC) + timedelta(days=number) for number in (2, 4)]
+    return "; ".join(f"{day:%a} 00:00-00:01" for day in days)

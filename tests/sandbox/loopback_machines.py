@@ -5,6 +5,7 @@ A machine still runs no commands; a test opens `Site`s on a machine's address an
 
 from __future__ import annotations
 
+import errno
 import http.server
 import os
 import random
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from tests.sandbox.fakes import FakeMachines
 
+CLAIM_PORT = 8079
+
 
 class LoopbackMachines(FakeMachines):
     def __init__(self, directory: Path) -> None:
@@ -23,7 +26,7 @@ class LoopbackMachines(FakeMachines):
         self.pids: list[int] = []
         self.instead: list[str] = []
         """what is started in place of every host program, if set"""
-        self._prefix = f"127.{random.randrange(128, 255)}.{random.randrange(256)}"
+        self._prefix, self._claim = claimed()
         """of its own, as other tests run beside this one"""
 
     def reach(self, network: str, address: str) -> str:
@@ -55,12 +58,27 @@ class LoopbackMachines(FakeMachines):
 
     def close(self) -> None:
         super().close()
+        self._claim.close()
         for pid in self.pids:
             try:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
             except (ProcessLookupError, ChildProcessError):
                 continue
+
+
+def claimed() -> tuple[str, socket.socket]:
+    """A network that no other test on this machine has, and the socket that says so until it is closed."""
+    while True:
+        prefix = f"127.{random.randrange(128, 255)}.{random.randrange(256)}"
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((f"{prefix}.254", CLAIM_PORT))
+            return prefix, claim
+        except OSError as error:
+            claim.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -38,6 +38,7 @@ TEMPLATE = {
             "Properties": {
                 "Runtime": "python3.13",
                 "Handler": "index.handler",
+                "Timeout": 60,
                 "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                 "Code": {"ZipFile": HEARS},
             },

@@ -33,7 +33,7 @@ class Answer:
 class Load:
     """Asks until it is left, `most` requests at most."""
 
-    def __init__(self, url: str, *, clients: int = 8, per_second: float = 100, most: int = 30_000) -> None:
+    def __init__(self, url: str, *, clients: int = 8, per_second: float = 100, most: int = 100_000) -> None:
         self._address = urlsplit(url).netloc
         self._pause = clients / per_second
         self._most = most // clients

@@ -13,7 +13,7 @@ import pytest
 from tests.notebooks.small import PARAMETERS, write_notebook
 from tests.sandbox.airflows import DAGS, Airflow
 from tests.sandbox.e2e.world import World
-from tests.sandbox.environments import GATE, LOCK, light_runbook, write_environments
+from tests.sandbox.environments import GATE, LOCK, far_window, light_runbook, write_environments
 
 pytestmark = pytest.mark.xdist_group("airflow")
 
@@ -64,7 +64,7 @@ def night(world: World, tmp_path_factory: pytest.TempPathFactory) -> Night:
     environments = write_environments(folder / "environments", COUNT)
     (environments / "wrong.yaml").write_text("deploymnet: shop\n")
     never = folder / "never.yaml"
-    never.write_text('cloud: sandbox\nwindow: "Mon 00:00-00:01; Thu 00:00-00:01"\n')
+    never.write_text(f'cloud: sandbox\nwindow: "{far_window()}"\n')
     dags = folder / "dags"
     dags.mkdir()
     shutil.copy(DAGS / f"{EVERY}.py", dags)
