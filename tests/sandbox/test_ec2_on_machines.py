@@ -54,7 +54,7 @@ def test_user_data_runs_once_and_its_files_are_in_the_image(cloud: Cloud) -> Non
         builder,
         place.instance(instance_id)["PrivateDnsName"],
     ]
-    assert "cloud-init" in place.ec2.get_console_output(InstanceId=instance_id)["Output"]
+    eventually(lambda: "cloud-init" in place.ec2.get_console_output(InstanceId=instance_id)["Output"])
 
 
 def test_the_public_images_are_different_releases(cloud: Cloud) -> None:
