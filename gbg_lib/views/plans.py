@@ -79,11 +79,17 @@ def release_costs(step: ReleaseRun) -> Table:
 
 
 class Acknowledgement:
-    """A box to tick on AWS; elsewhere, and for who ticked it as a parameter, only a line."""
+    """A box to tick on AWS; elsewhere, and for who ticked it as a parameter, only a line.
+
+    Whenever it is shown it asks anew: what an earlier one was ticked for may be another plan.
+    """
 
     def __init__(self, step: Step) -> None:
+        given = step.parameters.acknowledged or step.aws.explains
         self.step = step
-        self.asks = step.parameters.cloud == "aws" and not step.aws.acknowledged and not step.aws.explains
+        self.asks = step.parameters.cloud == "aws" and not given
+        if self.asks:
+            step.aws.acknowledged = False
         self._told = ipywidgets.HTML()
 
     def acknowledge(self, wanted: bool) -> None:

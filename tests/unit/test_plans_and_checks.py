@@ -141,6 +141,13 @@ class TestAcknowledgement:
         with pytest.raises(GateRefused):
             one.aws.acts("aws x")
 
+    def test_a_box_that_is_shown_again_asks_again(self) -> None:
+        one = step(cloud="aws")
+        acknowledge(one).acknowledge(True)
+        assert acknowledge(one).asks
+        with pytest.raises(GateRefused):
+            one.aws.acts("aws x")
+
     def test_a_run_that_nobody_watches_takes_a_parameter_instead(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
