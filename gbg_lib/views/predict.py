@@ -65,7 +65,7 @@ def predict(runbook: str, name: str) -> Question:
 
 QUESTIONS: dict[tuple[str, str], tuple[str, dict[str, str], str]] = {
     ("01", "first page"): (
-        "The stack brings up two machines, and nothing was built or released yet. What will a visitor see?",
+        "The stack brings up its machines, and nothing was built or released yet. What will a visitor see?",
         {
             "An error: there is no application": "The first machines put up a plain page themselves.",
             "A plain page": "The first machines put it up while they start, so that there is a healthy blue.",
