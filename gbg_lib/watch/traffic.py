@@ -38,6 +38,7 @@ class Traffic:
 
     site: str
     clock: Callable[[], float] = monotonic
+    visit_seconds: float = VISIT_SECONDS
     visits: list[Visit] = field(default_factory=list)
     _began: float | None = None
     _rests_until: float = 0.0
@@ -48,25 +49,25 @@ class Traffic:
             return
         if self._began is None:
             self._began = now
-        who = answered(self.site, green)
+        who = answered(self.site, green, self.visit_seconds)
         if who == "nobody" and not any(one.who != "nobody" for one in self.visits):
             self._rests_until = now + REST_SECONDS
         self.visits.append(Visit(now - self._began, who))
 
 
-def answered(site: str, green: str) -> Who:
-    """Whose machine answered; nobody's where there was no good answer."""
-    status, told = asked("site", {"visit": site + "health"}, lambda: _visited(site + "health"))
+def answered(site: str, green: str, seconds: float) -> Who:
+    """Whose machine answered; nobody's where there was no good answer in so many seconds."""
+    status, told = asked("site", {"visit": site + "health"}, lambda: _visited(site + "health", seconds))
     if status == 200:
         return "green" if green and _deployment(told) == green else "blue"
     return "blue" if status == 404 else "nobody"  # the base page of a first fleet tells no facts
 
 
-def _visited(url: str) -> tuple[int, bytes]:
+def _visited(url: str, seconds: float) -> tuple[int, bytes]:
     """Status and body; 0 where nobody answered."""
     request = urllib.request.Request(url, headers={"Connection": "close"})
     try:
-        with urllib.request.urlopen(request, timeout=VISIT_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
             return 200, answer.read(10_000)
     except urllib.error.HTTPError as error:
         return error.code, b""

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,15 +162,33 @@ def test_a_run_is_one_line_of_a_list_whole_for_a_program_and_cut_for_a_screen(
     _, line = command("runs", "--in", str(tmp_path / "runs")).stdout.splitlines()
     assert line.split(maxsplit=4) == [folder.path.name, "failed", "3", "5", reason.rstrip()]
 
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "gbg_cli", "runs", "--in", str(tmp_path / "runs")]
-    with os.fdopen(theirs, "wb") as terminal:
-        subprocess.run(
-            words, env=clean_environment(COLUMNS="80", TERM="xterm"), stdout=terminal, check=True, cwd=ROOT
-        )
-    with os.fdopen(ours, "rb", buffering=0) as screen:
-        _, line = re.sub(r"\x1b\[[0-9;]*m", "", screen.read(10_000).decode()).splitlines()
+    words = ("runs", "--in", str(tmp_path / "runs"))
+    status, seen = on_a_terminal(*words, **clean_environment(COLUMNS="80", TERM="xterm"))
+    assert status == 0
+    _, line = re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines()
     assert len(line) <= 80 and line.endswith("…") and folder.path.name in line
+
+
+def on_a_terminal(*words: str, **environment: str) -> tuple[int, str]:
+    """The status of `gbg WORDS`, and all that a person sees of it: a terminal gives it in pieces."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        with os.fdopen(theirs, "wb", buffering=0) as terminal:
+            done = subprocess.run(
+                [sys.executable, "-m", "gbg_cli", *words],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+                timeout=60,
+                check=False,
+            )
+        seen = b""
+        with suppress(OSError):  # EIO, when all is read and nobody else has it open (pty(7))
+            while piece := screen.read(4096):
+                seen += piece
+    return done.returncode, seen.decode()
 
 
 class TestOutputsThatDidNotArrive:
@@ -264,21 +283,9 @@ def test_without_a_sandbox_status_and_env_fail_and_down_has_nothing_to_do(comman
 def test_a_terminal_gets_colours_unless_no_color_is_set(
     tmp_path: Path, environment: dict[str, str], coloured: bool
 ) -> None:
-    kept = {name: value for name, value in clean_environment().items() if name != "NO_COLOR"}
-    ours, theirs = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "gbg_cli", "status"],
-        env=kept | {"GBG_HOME": str(tmp_path / "home")} | environment,
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        timeout=60,
-        check=False,
-    )
-    told = os.read(ours, 65536).decode()
-    os.close(ours)
-    os.close(theirs)
-    assert done.returncode == FAILURE
+    clean = clean_environment(GBG_HOME=str(tmp_path / "home"))
+    status, told = on_a_terminal("status", **clean | environment)
+    assert status == FAILURE
     assert "it is not up" in told
     assert (ESCAPE in told) == coloured
 

@@ -20,6 +20,8 @@ from tests.unit.clocks import Clock
 from tests.unit.release_fakes import BEGIN, DEPLOYMENT, heard
 from tests.unit.site import serving
 
+PATIENT_SECONDS = 60.0
+
 
 class FakeServices:
     """A release from inside, whatever is asked; counts by the clock's second."""
@@ -281,7 +283,7 @@ class TestInside:
 class TestVisits:
     def test_an_answer_tells_blue_from_green_and_no_answer_is_nobodys(self) -> None:
         with serving({"/health": f'{{"deployment": "{DEPLOYMENT}"}}'}) as url:
-            traffic = Traffic(url)
+            traffic = Traffic(url, visit_seconds=PATIENT_SECONDS)
             for green in ("", "d-OTHER0001", DEPLOYMENT):
                 traffic.visit(green)
         assert counts(traffic.visits) == {"blue": 2, "green": 1, "nobody": 0}
@@ -290,7 +292,7 @@ class TestVisits:
 
     def test_a_first_fleets_page_without_facts_is_blues(self) -> None:
         with serving({"/": "base page"}, otherwise=404) as url:
-            traffic = Traffic(url)
+            traffic = Traffic(url, visit_seconds=PATIENT_SECONDS)
             traffic.visit(DEPLOYMENT)
         assert counts(traffic.visits)["blue"] == 1
 
