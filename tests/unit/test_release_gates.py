@@ -349,9 +349,13 @@ class TestGoingOn:
         cloud.deploying(moved=True)
         cloud.moved = datetime.now(UTC) - timedelta(minutes=10)
 
-    def test_green_that_errs_is_left_for_blue(self, cloud: FakeServing) -> None:
+    def failing(self, cloud: FakeServing) -> None:
+        """The traffic is green's, which answers one request in ten with an error."""
         self.moved(cloud)
         cloud.green = serving_state.figures(1000, errors=100)
+
+    def test_green_that_errs_is_left_for_blue(self, cloud: FakeServing) -> None:
+        self.failing(cloud)
         gates = self.look(cloud)
         assert cloud.stopped == ["d-NEW"]
         with pytest.raises(GateRefused, match=r"10\.0 % errors, 20 ms; blue: 1000 requests, 0\.0 % errors"):
@@ -373,8 +377,7 @@ class TestGoingOn:
         gates.finish()
 
     def test_when_blue_is_gone_already_the_refusal_says_so(self, cloud: FakeServing) -> None:
-        self.moved(cloud)
-        cloud.green = serving_state.figures(1000, errors=100)
+        self.failing(cloud)
         gates, aws = self.gates(cloud)
         found = deployment(aws, "d-NEW")
         cloud.deployments["d-NEW"].status = "Succeeded"
@@ -388,8 +391,7 @@ class TestGoingOn:
         self, cloud: FakeServing
     ) -> None:
         """As by an alarm, or by a stop whose answer was lost."""
-        self.moved(cloud)
-        cloud.green = serving_state.figures(1000, errors=100)
+        self.failing(cloud)
         gates, aws = self.gates(cloud)
         found = deployment(aws, "d-NEW")
         cloud.deployments["d-NEW"].status = "Stopped"
@@ -398,8 +400,7 @@ class TestGoingOn:
             gates.require()
 
     def test_a_stop_that_aws_did_not_take_is_tried_again_at_the_next_look(self, cloud: FakeServing) -> None:
-        self.moved(cloud)
-        cloud.green = serving_state.figures(1000, errors=100)
+        self.failing(cloud)
         cloud.stop_errors = ["ThrottlingException"]
         gates, aws = self.gates(cloud)
         gates.look(deployment(aws, "d-NEW"))
@@ -414,8 +415,7 @@ class TestGoingOn:
     def test_what_became_of_a_deployment_is_asked_again_where_aws_did_not_tell(
         self, cloud: FakeServing
     ) -> None:
-        self.moved(cloud)
-        cloud.green = serving_state.figures(1000, errors=100)
+        self.failing(cloud)
         gates, aws = self.gates(cloud)
         found = deployment(aws, "d-NEW")
         cloud.deployments["d-NEW"].status = "Stopped"
@@ -430,8 +430,7 @@ class TestGoingOn:
     def test_a_release_that_may_not_be_stopped_is_told_with_the_gates_own_reason(
         self, cloud: FakeServing
     ) -> None:
-        self.moved(cloud)
-        cloud.green = serving_state.figures(1000, errors=100)
+        self.failing(cloud)
         cloud.stop_errors = ["AccessDeniedException"]
         gates, aws = self.gates(cloud)
         gates.look(deployment(aws, "d-NEW"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -190,19 +190,20 @@ def test_part_3_without_part_1_says_what_to_run_first(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"])
-def test_a_part_1_that_was_only_planned_says_what_to_run_first(cloud: Cloud, status: str) -> None:
-    cloud.stacks.stacks["gbg-base"] = FakeStack(status, {})
+@pytest.mark.parametrize(
+    ("stack", "begin", "first"),
+    [
+        ("gbg-base", lambda aws: SeedRepository(Parameters(), aws).plan(), "runbook 01 to its end"),
+        ("gbg-pipeline", lambda aws: ReleaseRun(Parameters(), aws).choose(), "runbook 03 to its end"),
+    ],
+)
+def test_a_part_that_was_only_planned_says_what_to_run_first(
+    cloud: Cloud, stack: str, begin: Callable[[Aws], object], first: str, status: str
+) -> None:
+    cloud.stacks.stacks[stack] = FakeStack(status, {})
     with pytest.raises(NotThere, match=f"it is in {status}") as missing:
-        SeedRepository(Parameters(), cloud.connect()).plan()
-    assert "runbook 01 to its end" in missing.value.try_this
-
-
-@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"])
-def test_a_part_3_that_was_only_planned_says_what_to_run_first(cloud: Cloud, status: str) -> None:
-    cloud.stacks.stacks["gbg-pipeline"] = FakeStack(status, {})
-    with pytest.raises(NotThere, match=f"it is in {status}") as missing:
-        ReleaseRun(Parameters(), cloud.connect()).choose()
-    assert "runbook 03 to its end" in missing.value.try_this
+        begin(cloud.connect())
+    assert first in missing.value.try_this
 
 
 def test_a_pipeline_is_looked_for_only_where_part_3_was_made(cloud: Cloud) -> None:
