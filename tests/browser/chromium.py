@@ -105,12 +105,18 @@ class Chromium:
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, url: str) -> None:
-        self.send("Page.navigate", url=url)
+        """Until the page is there; another place in the same page (`#`) is there at once."""
+        before = self._loads
+        another_page = "loaderId" in self.send("Page.navigate", url=url)
+        self._wait_for_load(before if another_page else -1)
 
     def reload(self) -> None:
         """Until the new page is there, of which the old one knows nothing."""
         before = self._loads
         self.send("Page.reload")
+        self._wait_for_load(before)
+
+    def _wait_for_load(self, before: int) -> None:
         while self._loads == before:
             self._note(json.loads(self._socket.recv()))
 

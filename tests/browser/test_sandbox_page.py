@@ -21,6 +21,8 @@ from tests.browser.conftest import QUIET
 ROOT = Path(__file__).parent.parent.parent
 PICTURES = ROOT / "build" / "sandbox-page"
 HOSTILE = "<img src=x onerror=document.body.remove()>\"'&amp;"
+REBOUND = "rebound.example"
+"""a name of somebody else's that leads here"""
 WIDER = "document.documentElement.scrollWidth > innerWidth"
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -32,7 +34,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
-    opened = Chromium(chromium, tmp_path_factory.mktemp("chromium"), QUIET)
+    words = (*QUIET, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
+    opened = Chromium(chromium, tmp_path_factory.mktemp("chromium"), words)
     try:
         yield opened
     finally:
@@ -57,6 +60,17 @@ def see(page: Chromium, address: str, view: str, heading: str) -> None:
     page.open(f"{address}#/{view}")
     page.until(f"document.querySelector('h1')?.textContent === '{heading}'")
     page.until("document.querySelector('.live.on')")
+
+
+def give(page: Chromium, section: str, items: list[object]) -> None:
+    """In place of what the stream tells of a section, once it has told it."""
+    page.value(
+        f"""(async () => {{
+          const {{ known }} = await import('/_gbg/page/state.js');
+          while (!('{section}' in known.problems)) await new Promise(requestAnimationFrame);
+          known.{section} = {json.dumps(items)};
+        }})()"""
+    )
 
 
 def test_the_overview_shows_a_site_that_serves(page: Chromium, address: str, site: str) -> None:
@@ -134,9 +148,7 @@ BAKE = {
 def test_a_failed_bake_says_first_what_failed_first(page: Chromium, address: str) -> None:
     page.errors.clear()
     see(page, address, "bakes", "Bakes")
-    page.value(
-        f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.bakes = [{json.dumps(BAKE)}]; }})"
-    )
+    give(page, "bakes", [BAKE])
     page.until("document.querySelector('.card > .why')?.textContent === 'updateSystem: no mirror answers'")
     page.until("document.querySelector('main [aria-label=\"Output of updateSystem\"]')?.checkVisibility()")
     assert page.nameless("document.querySelector('main')") == []
@@ -178,12 +190,11 @@ TRIED_AGAIN = {
 def test_a_stage_that_was_tried_again_is_told_by_its_newest_try(page: Chromium, address: str) -> None:
     page.errors.clear()
     see(page, address, "", "Overview")
-    given = json.dumps(TRIED_AGAIN)
-    page.value(f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.pipelines = [{given}]; }})")
+    give(page, "pipelines", [TRIED_AGAIN])
     page.until("document.querySelector('.stage.good')")
     assert page.value("document.querySelectorAll('main .why').length") == 0
     see(page, address, "pipeline", "Pipeline")
-    page.value(f"import('/_gbg/page/state.js').then(({{ known }}) => {{ known.pipelines = [{given}]; }})")
+    give(page, "pipelines", [TRIED_AGAIN])
     page.until_seen("one machine did not answer")
     assert page.errors == []
 
@@ -233,9 +244,10 @@ def test_another_origin_can_neither_read_nor_frame_it(page: Chromium, address: s
     page.until(
         "(() => { try { return !document.querySelector('iframe').contentDocument } catch { return true } })()"
     )
-    rebound = address.replace("localhost", "127.0.0.1.nip.example")
-    page.open(rebound)
-    assert "Sandbox" not in page.text()
+    page.open(address.replace("localhost", REBOUND) + "_gbg/page/")
+    page.until_seen(f"refused: this page is not called '{REBOUND}:")
+    for place in ("/", "/_gbg/page/logs"):
+        assert page.value(f"fetch('{place}').then(got => got.status)") == 403
 
 
 def test_it_is_usable_without_a_mouse(page: Chromium, address: str) -> None:
