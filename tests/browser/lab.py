@@ -10,13 +10,13 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.browser.chromium import SHIFT, Chromium
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 NOT_COPIED = ("build", "runs", "records")
@@ -72,7 +72,7 @@ class Lab:
         """The address that the terminal shows."""
         with self._log.open("w") as log:
             process = subprocess.Popen(
-                ["./gbg", "lab", "--no-browser", "--port", str(_free_port())],
+                ["./gbg", "lab", "--no-browser", "--port", str(free_port())],
                 cwd=self.project,
                 env=self.environment,
                 stdout=log,
@@ -327,9 +327,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _named(these: str, text: str) -> str:
     """A script that gives the last of these elements that is called so."""
     return f"[...{these}].findLast(one => one.textContent.trim() === {json.dumps(text)})"
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.command import ROOT, clean_environment
+from tests.ports import free_port
 from tests.sandbox.processes import below, outliving
 
 PLACE = ROOT / ".venv-airflow"
@@ -57,9 +58,7 @@ class Airflow:
     def __init__(self, folder: Path, sandbox: Path, dags: Path = DAGS, **variables: str) -> None:
         self.folder = folder
         self.programs = installed()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         settings = {
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__DAGS_FOLDER": str(dags),

@@ -16,6 +16,7 @@ from gbg_lib.notify.addresses import Kept, Topic, Webhook, parse
 from gbg_lib.notify.delivery import deliver, post
 from gbg_lib.notify.message import Message
 from gbg_lib.parameters import checked
+from tests.ports import nobody
 from tests.unit.aws_fakes import connected, refusal
 from tests.webhooks import chat
 
@@ -147,12 +148,12 @@ def dripping() -> Iterator[int]:
 
 
 def test_an_unreachable_chat_keeps_no_topic_from_hearing() -> None:
-    with chat() as room:
-        gone = Webhook(room.url)
     sns = FakeSns()
-    gone_too, heard = deliver(
-        FAILED, [gone, Topic(ARN, "us-east-1")], lambda: connected(sns=sns), lambda _: None
-    )
+    with nobody() as port:
+        gone = Webhook(f"http://127.0.0.1:{port}/services/T0/secret-path")
+        gone_too, heard = deliver(
+            FAILED, [gone, Topic(ARN, "us-east-1")], lambda: connected(sns=sns), lambda _: None
+        )
     assert "can't be reached" in gone_too.what
     assert "secret" not in gone_too.what
     assert heard.arrived

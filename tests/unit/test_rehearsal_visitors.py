@@ -18,6 +18,7 @@ from gbg_lib.record.format import Evidence
 from gbg_lib.record.reading import EXAMPLES, SUCCEEDED
 from gbg_lib.rehearsal.timetable import REQUESTS, START, SWITCH, Stretch, timetable, visited
 from gbg_lib.rehearsal.visitors import MOST_PER_SECOND, Visitors
+from tests.ports import nobody
 from tests.unit.clocks import Clock
 
 HERE = "http://localhost:8080/"
@@ -155,10 +156,8 @@ def test_they_ask_for_the_front_page_and_a_crowd_is_cut_to_what_this_machine_bea
 
 
 def test_where_nobody_answers_they_are_counted_and_leave() -> None:
-    with site() as address:
-        pass
     began = monotonic()
-    with Visitors(address, stretches(start=(50.0,)), 1.0) as visitors:
+    with nobody() as port, Visitors(f"http://localhost:{port}/", stretches(start=(50.0,)), 1.0) as visitors:
         while not visitors.answers:
             assert monotonic() - began < LIMIT_SECONDS
             sleep(0.02)
