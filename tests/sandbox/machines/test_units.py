@@ -133,7 +133,7 @@ def test_a_service_is_ready_when_its_own_main_process_says_so(boot: Boot, shell:
     child = "Type=notify\nExecStart=/bin/sh -c '/usr/bin/python3 /opt/early.py; true'"
     _unit(machine, "late", "Type=notify\nExecStart=/usr/bin/python3 /opt/late.py")
     _unit(machine, "early", "Type=notify\nExecStart=/usr/bin/python3 /opt/early.py")
-    _unit(machine, "child", f"{child}\nTimeoutStartSec=1")
+    _unit(machine, "child", f"{child}\nTimeoutStartSec=4")
     _unit(machine, "allowed", f"{child}\nNotifyAccess=all")
     shell(machine, "(systemctl start late; touch /tmp/late) >/dev/null 2>&1 &")
     shell(machine, "until [ $(systemctl is-active late) = activating ]; do sleep 0.01; done")
