@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from gbg_lib.record.sources.deploy import deployments
 from gbg_lib.record.sources.fleet import activities
 from gbg_lib.record.sources.pipeline import masked_zip
 from gbg_lib.record.sources.traffic import MADE, _resolution
-from gbg_lib.record.sources.trail import names, shortened
+from gbg_lib.record.sources.trail import longer_names, names, shortened
 from gbg_lib.record.summary import summarised
 from gbg_lib.secret.masking import MASK, Masking
 from tests.unit.aws_fakes import connected, refusal
@@ -222,10 +223,24 @@ def test_a_stack_that_rested_since_the_release_began_lacks_nothing(changed: date
         ('{"queueName": "my-gbg-queue"}', False),
         ('{"queueName": "shopgbg-queue"}', False),
         ('{"value": "gbg2"}', False),
+        ('{"stackName": "gbg-test-base"}', False),
+        ('{"stackName": "gbg-test"}', False),
+        ('{"alarmName": "TargetTracking-CodeDeploy_gbg-test-fleet_d-1-AlarmLow-1"}', False),
+        ('{"queueName": "gbg-tests-queue"}', True),
+        ('{"names": ["gbg-test-base", "gbg-base"]}', True),
     ],
 )
 def test_a_call_belongs_to_the_deployment_that_it_names(event: str, ours: bool) -> None:
-    assert bool(names("gbg").search(event)) == ours
+    """In an account where `gbg-test` is or was another one."""
+    assert bool(names("gbg", {"gbg-test"}).search(event)) == ours
+
+
+def test_other_deployments_are_known_by_their_stacks_also_when_they_are_gone() -> None:
+    told = ("gbg-base", "gbg-pipeline", "gbg-test-base", "gbg-old.one-base", "shop-base", "gbg-queue")
+    summaries = {"StackSummaries": [{"StackName": name} for name in told]}
+    cloud = SimpleNamespace(list_stacks=lambda **given: summaries)
+    assert longer_names(subject(connected(cloudformation=cloud))) == {"gbg-test", "gbg-old.one"}
+    assert not names("gbg", {"gbg-old.one"}).search('"gbg-old.one-base"')
 
 
 def test_sixty_machines_are_asked_for_twenty_five_at_a_time() -> None:

@@ -16,6 +16,8 @@ from gbg_lib.alarms_of_fleets import OF_A_POLICY
 from gbg_lib.deployment_group import green_group
 from gbg_lib.record.gathering import Gathering, Subject
 
+BASE = "-base"
+"""how the names of Part 1's stacks end"""
 MOST_EVENTS = 5_000
 LONGEST = 400
 NOISE = frozenset(
@@ -29,8 +31,11 @@ AGENTS = frozenset(
 
 
 def calls(subject: Subject, found: Gathering) -> None:
-    looked_at = kept = 0
-    named, known = names(subject.deployment), tuple(identifiers(subject, found))
+    looked_at = 0
+    longer: set[str] = set()
+    with found.source("names of other deployments"):
+        longer |= longer_names(subject)
+    named, known = names(subject.deployment, longer), tuple(identifiers(subject, found))
     events = subject.aws.pages(
         "cloudtrail",
         "lookup_events",
@@ -49,7 +54,6 @@ def calls(subject: Subject, found: Gathering) -> None:
             or not (named.search(text) or any(one in text for one in known))
         ):
             continue
-        kept += 1
         told = {**event, "event": shortened(json.loads(text))}
         key = event["EventId"]
         found.add("api.call", key, "cloudtrail:lookup_events", told, at=event["EventTime"])
@@ -72,10 +76,25 @@ def shortened(value: Any) -> Any:
     return value
 
 
-def names(deployment: str) -> re.Pattern[str]:
-    """The deployment, and what is named after it; not what only ends like it, as `my-gbg-queue` does."""
+def longer_names(subject: Subject) -> set[str]:
+    """Deployments that are or were in the account, and whose names begin as this one's: `gbg-test`."""
+    begins = f"{subject.deployment}-"
+    stacks = subject.aws.pages("cloudformation", "list_stacks", "StackSummaries")
+    bases = {
+        str(stack["StackName"]).removesuffix(BASE) for stack in stacks if stack["StackName"].endswith(BASE)
+    }
+    return {name for name in bases if name.startswith(begins)}
+
+
+def names(deployment: str, longer: Iterable[str] = ()) -> re.Pattern[str]:
+    """The deployment, and what is named after it.
+
+    Not what only ends like it, as `my-gbg-queue` does, nor what is named after one with a `longer` name.
+    """
     name = re.escape(deployment)
-    return re.compile(rf'(?<![\w-])({OF_A_POLICY})?{name}-|/{name}/|"{name}"')
+    others = "|".join(re.escape(one.removeprefix(f"{deployment}-")) for one in longer)
+    own = rf"{name}-(?!(?:{others})(?![^\W_]))" if others else f"{name}-"
+    return re.compile(rf'(?<![\w-])({OF_A_POLICY})?{own}|/{name}/|"{name}"')
 
 
 def identifiers(subject: Subject, found: Gathering) -> Iterable[str]:
