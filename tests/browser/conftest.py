@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gbg_lib.aws import Aws, open_aws
 from gbg_lib.parameters import Parameters
 from gbg_lib.steps import BaseStack
 from gbg_sandbox.home import Home
@@ -55,6 +56,13 @@ def seated(lab: Lab, profile: Path, pictures: Path) -> Iterator[Chromium]:
         finally:
             opened.keep(pictures / "last.png")
             opened.close()
+
+
+@pytest.fixture
+def account(lab: Lab, page: Chromium, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """What is true in the sandbox of a module's `lab`, whatever its `page` says."""
+    monkeypatch.setenv("GBG_HOME", lab.environment["GBG_HOME"])
+    return open_aws(Parameters())
 
 
 @pytest.fixture(scope="session")

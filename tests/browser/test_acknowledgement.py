@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gbg_lib.aws import Aws, open_aws
-from gbg_lib.parameters import Parameters
+from gbg_lib.aws import Aws
 from gbg_lib.stacks import Stacks
 from gbg_sandbox.home import Home
 from tests.browser.chromium import Chromium
@@ -62,13 +61,6 @@ def lab() -> Iterator[Lab]:
 def page(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     with seated(lab, tmp_path_factory.mktemp("chromium"), PICTURES) as opened:
         yield opened
-
-
-@pytest.fixture
-def account(lab: Lab, page: Chromium, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """What is true there, whatever the page says."""
-    monkeypatch.setenv("GBG_HOME", lab.environment["GBG_HOME"])
-    return open_aws(Parameters())
 
 
 @pytest.fixture(scope="module")
