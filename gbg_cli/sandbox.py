@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import click
 from gbg_cli.places import ROOT, home
 from gbg_cli.programs import require_programs
 from gbg_cli.terminal import FAILURE, err, errors_shown, out, show_error
+from gbg_lib.loopback import exemption
 from gbg_sandbox.home import PROFILE, Home, Running
 
 OVERRIDES = (
@@ -153,7 +155,7 @@ def env() -> None:
     }
     for name in OVERRIDES:
         click.echo(f"unset {name}")
-    for name, value in found.environment().items():
+    for name, value in {**found.environment(), **exemption(os.environ)}.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f"export GIT_CONFIG_COUNT={len(git)}")
     for number, (key, value) in enumerate(git.items()):

@@ -30,6 +30,7 @@ from gbg_lib.errors import (
     ParameterError,
 )
 from gbg_lib.exchange import Exchange, Listener, command, reads
+from gbg_lib.loopback import exemption
 from gbg_lib.parameters import Parameters
 from gbg_lib.replay import clock
 from gbg_lib.replay.session import ReplayedSession, recorded_session
@@ -326,6 +327,7 @@ def _open_sandbox(*, explains: bool) -> Aws:
     core.set_config_variable("config_file", str(config))
     core.set_config_variable("credentials_file", str(credentials))
     told = core.get_scoped_config()
+    os.environ |= exemption(os.environ)
     return Aws(
         boto3.session.Session(botocore_session=core, region_name=told["region"]),
         poll_seconds=SANDBOX_POLL_SECONDS,

@@ -22,7 +22,7 @@ from gbg_lib.errors import GbgError
 from gbg_lib.parameters import Parameters
 from gbg_lib.stacks import Stacks
 from gbg_sandbox.home import Home, Running, SandboxError
-from tests.command import ROOT, gbg
+from tests.command import ROOT, clean_environment, gbg
 from tests.notebooks.small import write_notebook
 from tests.sandbox.places import eventually
 from tests.sandbox.processes import below, outliving
@@ -85,6 +85,23 @@ def test_what_a_shell_knows_of_an_aws_does_not_reach_it(home: Path) -> None:
     told = Path(f"/proc/{running.pid}/environ").read_bytes()
     assert b"AWS_" not in told
     assert b"PYTHONPATH=" in told
+
+
+def test_no_proxy_of_a_shell_stands_between_it_and_the_sandbox(home: Path) -> None:
+    """Nobody listens where the proxy is said to be, and the shell exempts nothing from it."""
+    proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY"), "http://127.0.0.1:1")
+    proxies |= dict.fromkeys(("no_proxy", "NO_PROXY"), "")
+    told = gbg(home, "status", "--json", **proxies)
+    assert told.returncode == 0, told.stderr
+    exports = gbg(home, "env", **proxies).stdout
+    done = subprocess.run(
+        ["bash", "-c", f"{exports}\naws sts get-caller-identity"],
+        env=clean_environment(**proxies),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "user/operator" in done.stdout, done.stderr
 
 
 def test_a_second_up_changes_nothing(home: Path) -> None:
