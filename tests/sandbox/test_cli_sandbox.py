@@ -89,14 +89,14 @@ def test_what_a_shell_knows_of_an_aws_does_not_reach_it(home: Path) -> None:
 
 def test_no_proxy_of_a_shell_stands_between_it_and_the_sandbox(home: Path) -> None:
     """Nobody listens where the proxy is said to be, and the shell exempts nothing from it."""
-    proxies = dict.fromkeys(("http_proxy", "HTTPS_PROXY"), "http://127.0.0.1:1")
-    proxies |= dict.fromkeys(("no_proxy", "NO_PROXY"), "")
-    told = gbg(home, "status", "--json", **proxies)
+    nowhere = "http://127.0.0.1:1"
+    shell = ("env", f"http_proxy={nowhere}", f"HTTPS_PROXY={nowhere}", "no_proxy=", "NO_PROXY=")
+    told = gbg(home, "status", "--json", before=shell)
     assert told.returncode == 0, told.stderr
-    exports = gbg(home, "env", **proxies).stdout
+    exports = gbg(home, "env", before=shell).stdout
     done = subprocess.run(
-        ["bash", "-c", f"{exports}\naws sts get-caller-identity"],
-        env=clean_environment(**proxies),
+        [*shell, "bash", "-c", f"{exports}\naws sts get-caller-identity"],
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,
