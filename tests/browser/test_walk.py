@@ -58,9 +58,13 @@ for number in itertools.count():
         break
     time.sleep(0.2)
 """
-NO_SUCH_COMM = re.compile(r'\[{"type": "string", "value": "Comm not found for comm id [0-9a-f-]{36}"}\]')
+LOADED_AGAIN = re.compile(
+    r'\[{"type": "string", "value": "Comm not found for comm id [0-9a-f-]{36}"}\]'
+    r'|\[{"type": "object", .*"description": "Error: widget model not found\\n.*'
+)
 """JupyterLab's own, at each reload while a kernel is busy, in a notebook without widgets as well: its widget
-manager asks for them, gives up after four seconds, and does not know the answer when the cell ends at last"""
+manager asks for them, gives up after four seconds, and does not know the answer when the cell ends at last;
+on a slow machine it draws widgets of the tabs that were open before it has them"""
 
 pytestmark = pytest.mark.xdist_group("walk")
 
@@ -436,7 +440,7 @@ def test_a_view_goes_on_when_the_page_is_loaded_again(lab: Lab, page: Chromium, 
     enough.touch()
     assert "over: counted to" in runbook.wait_run(1)
     assert page.value(f"{runbook.cell(1)}.querySelector('.jp-InputPrompt').textContent") == "[1]:"
-    page.errors = [one for one in page.errors if not NO_SUCH_COMM.fullmatch(one)]
+    page.errors = [one for one in page.errors if not LOADED_AGAIN.fullmatch(one)]
 
 
 def test_what_a_cell_asks_is_heard_and_answered_with_the_keyboard(
